@@ -1,0 +1,67 @@
+"""The memory for asyncio programs: each call runs in a thread, so that the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from zettel.memory import Memory
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _mirrored(method: Callable[Concatenate[Memory, P], R]) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
+    @wraps(method)
+    async def call(self: AsyncMemory, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(method, self.memory, *args, **kwargs)
+
+    return call
+
+
+class AsyncMemory:
+    """``Memory`` with the same methods, awaited: ``hits = await memory.search("...")``. Use it in ``async with``.
+
+    ``memory`` is the one behind it, which may go on being used beside it.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    add = _mirrored(Memory.add)
+    add_many = _mirrored(Memory.add_many)
+    ingest = _mirrored(Memory.ingest)
+    get = _mirrored(Memory.get)
+    notes = _mirrored(Memory.notes)
+    namespaces = _mirrored(Memory.namespaces)
+    search = _mirrored(Memory.search)
+    recall = _mirrored(Memory.recall)
+    why_not = _mirrored(Memory.why_not)
+    update = _mirrored(Memory.update)
+    mark_used = _mirrored(Memory.mark_used)
+    forget = _mirrored(Memory.forget)
+    log = _mirrored(Memory.log)
+    history = _mirrored(Memory.history)
+    diff = _mirrored(Memory.diff)
+    undo = _mirrored(Memory.undo)
+    verify = _mirrored(Memory.verify)
+    export = _mirrored(Memory.export)
+    load = _mirrored(Memory.load)
+    close = _mirrored(Memory.close)
+
+    async def as_of(self, *args: Any, **kwargs: Any) -> AsyncMemory:
+        """See ``Memory.as_of``."""
+        return AsyncMemory(await asyncio.to_thread(self.memory.as_of, *args, **kwargs))
+
+    async def __aenter__(self) -> Self:
+        """The memory itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()

@@ -1,0 +1,41 @@
+"""The numbers zettel runs on, each with its unit and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one open memory; pass it as ``open_memory(..., config=Config(batch=64))``."""
+
+    batch: int = 128
+    """Messages an ingestion puts into one commit: what a kill can cost, against what a commit costs on disk."""
+
+    busy_timeout_s: float = 30.0
+    """How long, in seconds, to wait for a store that another process holds."""
+
+    max_text: int = 2_000_000
+    """Longest text of a note, in characters; a longer one is refused rather than cut."""
+
+    query_cache: int = 1024
+    """Vectors of queries kept in memory."""
+
+    k1: float = 1.2
+    """BM25's saturation of repeated terms (Robertson & Zaragoza 2009, section 3.5)."""
+
+    b: float = 0.5
+    """BM25's normalization by length: chat turns differ in length for reasons other than verbosity."""
+
+    window: int = 2
+    """Messages before, and messages after, that lend a note their context."""
+
+    annotation_tf: float = 0.3
+    """How much a term counts that stands only in a note's annotations; a term of its text counts 1."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of a signal by its name, in place of the one its own file gives."""
+
+
+DEFAULT = Config()

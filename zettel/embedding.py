@@ -1,0 +1,74 @@
+"""What of a note is embedded, and under which key its vectors are kept.
+
+Only what never changes is embedded: the day, the speaker and the text. So evolution, undo and time travel never embed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from zettel.errors import EmbedderError
+from zettel.model import Note
+from zettel.protocols import Embedder, PassageEmbedder, Passages, Span, Vector
+from zettel.times import describe
+
+
+def header(note: Note) -> str:
+    """What is put before each passage: "8 May 2023, Caroline: ", as far as it is known."""
+    precision = "day" if note.time_precision in ("second", "minute") else note.time_precision
+    day = describe(note.time, precision) if note.time and precision else ""
+    head = ", ".join(part for part in (day, note.speaker) if part)
+    return f"{head}: " if head else ""
+
+
+def vector_key(fingerprint: str, note: Note) -> str:
+    """The key of a note's vectors: a hash of the embedder and of all that it sees."""
+    seen = f"{fingerprint}\0{header(note)}\0{note.text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(seen, digest_size=12).hexdigest()
+
+
+def spans_of(embedder: Embedder, note: Note) -> list[Span]:
+    """The spans of a note's text that are embedded one by one."""
+    if isinstance(embedder, PassageEmbedder):
+        return embedder.spans(note.text, reserve=len(header(note)))
+    return [(0, len(note.text))]
+
+
+def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Passages]:
+    """The passages of ``notes``, which are given and returned by key, embedded in one call.
+
+    Raises:
+        EmbedderError: the embedder returned something other than one finite unit vector a text.
+    """
+    spans = {key: spans_of(embedder, note) for key, note in notes.items()}
+    texts = [header(note) + note.text[a:b] for key, note in notes.items() for a, b in spans[key]]
+    vectors = embed(embedder, texts)
+    result, start = {}, 0
+    for key, pairs in spans.items():
+        result[key] = Passages(tuple(pairs), vectors[start : start + len(pairs)])
+        start += len(pairs)
+    return result
+
+
+def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
+    """``embedder.embed(texts)``, checked.
+
+    Raises:
+        EmbedderError: not one finite unit vector a text.
+    """
+    vectors = np.asarray(embedder.embed(texts), np.float32)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise EmbedderError(
+            f"embedder {embedder.fingerprint} returned shape {vectors.shape} for {len(texts)} texts: it must return"
+            " (texts, dimension)"
+        )
+    lengths = np.linalg.norm(vectors, axis=1)
+    if len(texts) and not np.allclose(lengths, 1.0, atol=1e-2):
+        raise EmbedderError(
+            f"embedder {embedder.fingerprint} returned a vector of length {lengths[np.argmax(abs(lengths - 1))]:.3g}:"
+            " vectors must be finite and normalized to length 1"
+        )
+    return vectors

@@ -1,0 +1,111 @@
+"""Every error zettel raises on purpose.
+
+::
+
+    ZettelError
+    ├── InputError            a value the caller gave cannot be used
+    ├── NotFoundError         no such note, commit, revision or namespace
+    ├── ConflictError         an undo is blocked by later changes
+    ├── ReadOnlyError         a change was asked of a memory opened for reading
+    ├── TranscriptError       a file could not be read as a transcript
+    ├── AnalyzerError         an analyzer could not do its work
+    ├── EmbedderError         an embedder could not do its work
+    │   ├── ModelNotFoundError    its weights are not on this machine
+    │   └── EmbedderMismatchError the memory was made by another embedder
+    ├── MissingExtraError     an optional package is not installed
+    └── StoreError            the file or server that holds the memory failed
+        ├── StoreLockedError      another process held it for too long
+        ├── StoreFullError        no space left
+        ├── StoreVersionError     it was written by a newer zettel
+        ├── StoreDamagedError     it is not a zettel memory, or no longer whole
+        └── HeadMovedError        another writer committed first (retried inside)
+
+A message says what went wrong, with which value, and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ZettelError(Exception):
+    """The root: catching it catches every error zettel raises on purpose."""
+
+
+class InputError(ZettelError, ValueError):
+    """A value the caller gave cannot be used.
+
+    ``items`` lists the bad ones of a batch as ``(position, reason)``, positions counted from 0; it is empty where the
+    call took a single value.
+    """
+
+    def __init__(self, message: str, items: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__(message)
+        self.items = tuple(items)
+
+
+class NotFoundError(ZettelError, LookupError):
+    """No such note, commit, revision or namespace."""
+
+
+class ConflictError(ZettelError):
+    """An undo is blocked by later changes.
+
+    ``blocking`` holds the ids of those changes (such as ``"12.3"``), newest first.
+    """
+
+    def __init__(self, message: str, blocking: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.blocking = tuple(blocking)
+
+
+class ReadOnlyError(ZettelError):
+    """A change was asked of a memory opened for reading, or of one shown as of an earlier time."""
+
+
+class TranscriptError(ZettelError):
+    """A file could not be read as a transcript."""
+
+
+class AnalyzerError(ZettelError):
+    """An analyzer could not do its work."""
+
+
+class EmbedderError(ZettelError):
+    """An embedder could not do its work."""
+
+
+class ModelNotFoundError(EmbedderError):
+    """The weights of a model are not on this machine; the message names the ways to get them."""
+
+
+class EmbedderMismatchError(EmbedderError):
+    """The memory's vectors were made by another embedder than the one given."""
+
+
+class MissingExtraError(ZettelError, ImportError):
+    """An optional package is not installed; the message holds the command that installs it."""
+
+
+class StoreError(ZettelError):
+    """The file or server that holds the memory failed."""
+
+
+class StoreLockedError(StoreError):
+    """Another process held the store for longer than the busy timeout."""
+
+
+class StoreFullError(StoreError):
+    """No space is left where the store lives; nothing of the refused commit was kept."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer zettel."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is not a zettel memory, or is no longer whole."""
+
+
+class HeadMovedError(StoreError):
+    """Another writer committed first: the plan must be made again on the new head."""

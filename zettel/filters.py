@@ -1,0 +1,153 @@
+"""Which notes a search or a listing lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack, get_args
+from zoneinfo import ZoneInfo
+
+from zettel.errors import InputError
+from zettel.model import Note, Status, TimePrecision
+from zettel.times import parse_time
+
+_STATUSES = get_args(Status)
+_SEARCHED = ("active", "superseded")
+_OPERATORS = {
+    "ne": lambda value, wanted: value != wanted,
+    "gt": lambda value, wanted: value > wanted,
+    "gte": lambda value, wanted: value >= wanted,
+    "lt": lambda value, wanted: value < wanted,
+    "lte": lambda value, wanted: value <= wanted,
+}
+
+
+def end_of(time: datetime, precision: TimePrecision) -> datetime:
+    """Where a time known to ``precision`` ends: "May 2023" ends where June begins."""
+    match precision:
+        case "year":
+            return time.replace(year=time.year + 1) if time.year < datetime.max.year else _last(time)
+        case "month":
+            year, month = divmod(time.year * 12 + time.month, 12)
+            return time.replace(year=year, month=month + 1, day=1) if year <= datetime.max.year else _last(time)
+    step = {"day": timedelta(days=1), "minute": timedelta(minutes=1)}.get(precision, timedelta(seconds=1))
+    return time + step if time.replace(tzinfo=None) < datetime.max - step else _last(time)
+
+
+def _last(time: datetime) -> datetime:
+    return datetime.max.replace(tzinfo=time.tzinfo)
+
+
+def moment(value: datetime | str, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
+    """A time the caller gave, in a zone, with its precision.
+
+    Raises:
+        InputError: it is no ISO 8601 text.
+    """
+    time, precision = parse_time(value) if isinstance(value, str) else (value, "second")
+    return (time if time.tzinfo else time.replace(tzinfo=zone)), precision
+
+
+class Filters(TypedDict, total=False):
+    """Conditions as a caller gives them; all must hold.
+
+    ``since`` and ``until`` bound when things happened (datetimes, or ISO 8601 text of any precision); ``until`` includes
+    all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and lower case
+    alike; of ``tags`` a note must have all. ``where`` maps paths into the metadata ("project.name") to a value, a list
+    of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte). ``status`` is one or several;
+    without it, active and superseded notes are let through.
+    """
+
+    since: datetime | str | None
+    until: datetime | str | None
+    speaker: str | Collection[str] | None
+    tags: str | Collection[str] | None
+    where: Mapping[str, Any] | None
+    status: str | Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions that all must hold. ``since`` and ``until`` bound, half-open, when things happened."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    speakers: frozenset[str] | None = None
+    tags: frozenset[str] = frozenset()
+    where: Mapping[str, Any] | None = None
+    status: frozenset[str] = frozenset({"active", "superseded"})
+
+    @classmethod
+    def of(cls, zone: ZoneInfo, **given: Unpack[Filters]) -> Filter:
+        """The filter that a caller's conditions make; see ``Filters``. A time without a zone is read in ``zone``.
+
+        Raises:
+            InputError: a condition does not exist, or its value can't be used.
+        """
+        if strange := sorted(set(given).difference(Filters.__annotations__)):
+            raise InputError(f"{strange[0]!r} is no filter: use {', '.join(Filters.__annotations__)}")
+        since, until, speaker = given.get("since"), given.get("until"), given.get("speaker")
+        where = given.get("where") or {}
+        statuses = frozenset(_several(given.get("status", _SEARCHED)))
+        if unknown := sorted(statuses.difference(_STATUSES)):
+            raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(_STATUSES)}")
+        for path, wanted in where.items():
+            if isinstance(wanted, Mapping) and (strange := sorted(set(wanted).difference(_OPERATORS))):
+                raise InputError(f"where[{path!r}]: {strange[0]!r} is no operator: use {', '.join(_OPERATORS)}")
+        return cls(
+            since=moment(since, zone)[0] if since is not None else None,
+            until=end_of(*moment(until, zone)) if until is not None else None,
+            speakers=None if speaker is None else frozenset(s.casefold() for s in _several(speaker)),
+            tags=frozenset(_several(given.get("tags"))),
+            where=where or None,
+            status=statuses,
+        )
+
+    def fits_metadata(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether ``where`` holds."""
+        return all(_matches(metadata, path.split("."), wanted) for path, wanted in (self.where or {}).items())
+
+    def lets_through(self, note: Note) -> bool:
+        """Whether every condition holds for a note."""
+        return not self.refusal(note)
+
+    def refusal(self, note: Note) -> str:
+        """The first condition a note fails, in words; "" where it fails none."""
+        if note.status not in self.status:
+            return f"its status is {note.status}"
+        if self.since is not None or self.until is not None:
+            if note.time is None:
+                return "when it happened is unknown"
+            if self.since is not None and end_of(note.time, note.time_precision or "second") <= self.since:
+                return f"it happened before {self.since.isoformat()}"
+            if self.until is not None and note.time >= self.until:
+                return f"it happened after {self.until.isoformat()}"
+        if self.speakers is not None and (note.speaker or "").casefold() not in self.speakers:
+            return f"its speaker is {note.speaker or 'unknown'}"
+        if missing := self.tags.difference(note.tags):
+            return f"it lacks the tag {min(missing)!r}"
+        return "" if self.fits_metadata(note.metadata) else "its metadata does not match"
+
+
+def _several(value: str | Collection[str] | None) -> Sequence[str]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _matches(value: Any, path: Sequence[str], wanted: Any) -> bool:
+    for step in path:
+        if not isinstance(value, Mapping) or step not in value:
+            return False
+        value = value[step]
+    if isinstance(wanted, Mapping):
+        return all(_compares(value, operator, bound) for operator, bound in wanted.items())
+    options = wanted if isinstance(wanted, list | tuple | set | frozenset) else (wanted,)
+    held = value if isinstance(value, list) else (value,)
+    return any(v == option and isinstance(v, bool) == isinstance(option, bool) for v in held for option in options)
+
+
+def _compares(value: Any, operator: str, bound: Any) -> bool:
+    try:
+        return bool(_OPERATORS[operator](value, bound))
+    except TypeError:
+        return False  # a word is neither more nor less than a number

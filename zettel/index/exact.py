@@ -1,0 +1,182 @@
+"""The exact index: every note's vectors and terms in memory, all of them scored by every search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zettel.index.postings import Postings
+from zettel.model import Note
+from zettel.protocols import Columns, Passages, Vector
+from zettel.text import terms
+from zettel.filters import end_of
+
+_NEVER = float("nan")
+
+
+class ExactIndex:
+    """Notes as rows. Put and remove notes in any order; ``columns`` is the table that signals read.
+
+    A removed note's row stays behind, dead. By row: ``ids``, ``ordinals``, and what filters read: ``status``, ``tags``
+    and ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.head = 0
+        self.ids: list[str] = []
+        self.ordinals: list[int] = []
+        self.status: list[str] = []
+        self.tags: list[frozenset[str]] = []
+        self.metadata: list[Mapping[str, Any]] = []
+        self._window = window
+        self._session_of: list[tuple[str, str] | None] = []
+        self._row: dict[str, int] = {}
+        self._alive: list[bool] = []
+        self._vectors = np.empty((0, 0), np.float32)
+        self._first: list[int] = []
+        self._n_passages = 0
+        self._times: list[tuple[float, float]] = []
+        self._lengths: list[int] = []
+        self._speaker: list[int] = []
+        self._speakers: dict[str, int] = {}
+        self._postings = Postings()
+        self._sessions: dict[tuple[str, str], list[int]] = {}
+        self._windows: list[list[int]] = []
+        self._norms: list[float] = []
+        self._stale: set[int] = set()  # rows whose window changed since its norm was computed
+        self._columns: Columns | None = None
+
+    def __len__(self) -> int:
+        """Number of notes, dead rows not counted."""
+        return len(self._row)
+
+    def row(self, note_id: str) -> int | None:
+        """A note's row; None where it is not in the index."""
+        return self._row.get(note_id)
+
+    # ---------------------------------------------------------------- changes
+
+    def put(self, notes: Iterable[Note], passages: Mapping[str, Passages]) -> None:
+        """Enter notes, or bring the annotations of those already there up to date.
+
+        ``passages`` holds the vectors of the notes that are new, by note id.
+        """
+        notes = list(notes)
+        self._reserve([passages[n.id] for n in notes if n.id not in self._row])
+        for note in notes:
+            row = self._row.get(note.id)
+            if row is None:
+                row = self._append(note, passages[note.id])
+            self.status[row], self.tags[row], self.metadata[row] = note.status, frozenset(note.tags), note.metadata
+            text = terms(note.text)
+            self._lengths[row] = len(text)
+            self._postings.put(row, text, _annotation_terms(note))
+        self._columns = None
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Take notes out; those not in the index are passed over."""
+        for note_id in ids:
+            row = self._row.pop(note_id, None)
+            if row is not None:
+                self._alive[row] = False
+                self._postings.remove(row)
+                self._leave_session(row)
+        self._columns = None
+
+    def _append(self, note: Note, passages: Passages) -> int:
+        row = self._row[note.id] = len(self.ids)
+        self.ids.append(note.id)
+        self.ordinals.append(note.ordinal)
+        self.status.append(note.status)
+        self.tags.append(frozenset())
+        self.metadata.append({})
+        self._session_of.append(note.conversation)
+        self._alive.append(True)
+        self._first.append(self._n_passages)
+        end = self._n_passages + len(passages.vectors)
+        self._vectors[self._n_passages : end] = passages.vectors
+        self._n_passages = end
+        start = note.time.timestamp() if note.time else _NEVER
+        until = end_of(note.time, note.time_precision or "second").timestamp() if note.time else _NEVER
+        self._times.append((start, until))
+        self._lengths.append(0)
+        self._speaker.append(-1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers)))
+        self._windows.append([-1] * (2 * self._window))
+        self._norms.append(1.0)
+        self._stale.add(row)
+        if note.conversation:
+            session = self._sessions.setdefault(note.conversation, [])
+            session.append(row)
+            session.sort(key=self.ordinals.__getitem__)  # nearly always in order already
+            self._slide(session, session.index(row) if session[-1] != row else len(session) - 1)
+        return row
+
+    def _leave_session(self, row: int) -> None:
+        conversation = self._session_of[row]
+        if conversation:
+            session = self._sessions[conversation]
+            place = session.index(row)
+            del session[place]
+            self._slide(session, place)
+
+    def _slide(self, session: list[int], place: int) -> None:
+        """Set the windows of the rows near ``place`` anew, where a row came or went."""
+        w = self._window
+        for i in range(max(place - w, 0), min(place + w + 1, len(session))):
+            before = [session[i - d] if i >= d else -1 for d in range(1, w + 1)]
+            after = [session[i + d] if i + d < len(session) else -1 for d in range(1, w + 1)]
+            self._windows[session[i]] = before + after
+            self._stale.add(session[i])
+
+    def _reserve(self, coming: list[Passages]) -> None:
+        """Make room for vectors, doubling, so that notes entered one by one cost constant time each."""
+        if not coming:
+            return
+        needed = self._n_passages + sum(len(p.vectors) for p in coming)
+        if needed > len(self._vectors):
+            grown = np.empty((max(needed, 2 * len(self._vectors), 64), coming[0].vectors.shape[1]), np.float32)
+            if self._n_passages:
+                grown[: self._n_passages] = self._vectors[: self._n_passages]
+            self._vectors = grown
+
+    # ---------------------------------------------------------------- reading
+
+    def columns(self) -> Columns:
+        """The table of all rows, made anew after a change."""
+        if self._columns is None:
+            self._refresh_norms()
+            times = np.array(self._times, np.float64).reshape(-1, 2)
+            self._columns = Columns(
+                alive=np.array(self._alive, np.bool_),
+                vectors=self._vectors[: self._n_passages],
+                first=np.array(self._first, np.int64),
+                windows=np.array(self._windows, np.int64).reshape(-1, 2 * self._window),
+                norms=np.array(self._norms, np.float32),
+                lengths=np.array(self._lengths, np.float32),
+                times=times[:, 0],
+                until=times[:, 1],
+                speaker=np.array(self._speaker, np.int64),
+                speakers=tuple(self._speakers),
+                posting=self._postings.get,
+            )
+        return self._columns
+
+    def _refresh_norms(self) -> None:
+        for row in self._stale:
+            own = self._mean(row)
+            total = own + sum((self._mean(r) for r in self._windows[row] if r >= 0), start=np.zeros_like(own))
+            self._norms[row] = max(float(np.linalg.norm(total)), 1e-6)
+        self._stale.clear()
+
+    def _mean(self, row: int) -> Vector:
+        """The mean of a note's passages: what it lends to its neighbors."""
+        end = self._first[row + 1] if row + 1 < len(self._first) else self._n_passages
+        mean: NDArray[np.float32] = self._vectors[self._first[row] : end].mean(axis=0)
+        return mean
+
+
+def _annotation_terms(note: Note) -> list[str]:
+    return terms(" ".join((note.context, *note.keywords, *note.tags, *note.entities)))

@@ -1,0 +1,290 @@
+"""From messages to a draft: check, name, analyze and embed what comes in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from pydantic import JsonValue, ValidationError
+
+from zettel.embedding import embed_notes, vector_key
+from zettel.errors import AnalyzerError, InputError
+from zettel.filters import moment
+from zettel.identity import note_id
+from zettel.model import Cause, Message, Note, NoteChange, Source, TimePrecision, revisable_fields
+from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Reader, Utterance
+
+_TAIL = 20  # messages of a session looked at to find the one that a new message answers
+_MAX_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that passed the checks. Without an ``id`` it is a new note, named by its place in the memory."""
+
+    text: str
+    speaker: str | None
+    time: datetime | None
+    time_precision: TimePrecision | None
+    source: Source | None
+    metadata: dict[str, JsonValue]
+    id: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source | None = None) -> Incoming:
+    """A message read into what a note needs; ``source`` is completed by what the message says of itself.
+
+    Raises:
+        InputError: it can't become a note; the message says why.
+    """
+    message = Message(text=message) if isinstance(message, str) else message
+    if not message.text.strip():
+        raise InputError(f"the text is empty ({message.text!r}): a note needs words")
+    if len(message.text) > max_text:
+        raise InputError(
+            f"the text has {len(message.text):,} characters, more than the {max_text:,} of Config.max_text: split it"
+        )
+    check_json(message.model_dump(mode="json", exclude={"time"}))
+    time, precision = None, None
+    if message.time is not None:
+        time, precision = moment(message.time, zone)
+    return Incoming(
+        text=message.text,
+        speaker=message.speaker or message.role,
+        time=time,
+        time_precision=message.time_precision or precision if time else None,
+        source=_source(message, source),
+        metadata=message.metadata,
+    )
+
+
+def _source(message: Message, given: Source | None) -> Source | None:
+    names = ("conversation_id", "session_id", "message_id", "parent_id", "role")
+    own = {name: value for name in names if (value := getattr(message, name)) is not None}
+    if given is None and not own:
+        return None
+    sha256 = hashlib.sha256(message.text.encode()).hexdigest()
+    return (given or Source()).model_copy(update={**own, "sha256": sha256})
+
+
+def check_json(value: object) -> None:
+    """Refuse what no store could give back as it was.
+
+    Raises:
+        InputError: a lone surrogate, or a number that JSON has no name for.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"a lone surrogate ({error.object[error.start]!r}) is no character: decode the text properly first"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"not a JSON value ({error}): use text, finite numbers, true, false, null, lists and objects") from error
+
+
+def check_id(given: str) -> str:
+    """A name the caller chose for a note.
+
+    Raises:
+        InputError: empty, too long, or with white space or control characters in it.
+    """
+    if not isinstance(given, str) or not given or len(given) > _MAX_ID or not given.isprintable() or " " in given:
+        raise InputError(f"id {given!r} can't name a note: use 1 to {_MAX_ID} printable characters without spaces")
+    return given
+
+
+def check_all(messages: Iterable[Message | str], zone: ZoneInfo, max_text: int, namespace: str) -> list[Incoming]:
+    """Check every message of a batch before any is taken in.
+
+    One that its transcript names (conversation and message id) is named by it, so that it is the same note the second
+    time; any other is a new note each time.
+
+    Raises:
+        InputError: lists every bad item.
+    """
+    good: list[Incoming] = []
+    bad: list[tuple[int, str]] = []
+    for position, message in enumerate(messages):
+        try:
+            if not isinstance(message, Message | str):
+                raise InputError(f"{type(message).__name__} is neither zettel.Message nor str")
+            incoming = check(message, zone, max_text)
+        except (InputError, ValidationError) as error:
+            bad.append((position, str(error)))
+        else:
+            good.append(replace(incoming, id=_transcript_id(namespace, incoming)))
+    if bad:
+        listed = "; ".join(f"item {n}: {reason}" for n, reason in bad[:5])
+        more = f"; and {len(bad) - 5} more in .items" if len(bad) > 5 else ""
+        raise InputError(f"{len(bad)} of {len(bad) + len(good)} messages can't be used, none was added: {listed}{more}", bad)
+    return good
+
+
+def _transcript_id(namespace: str, item: Incoming) -> str | None:
+    source = item.source
+    if source is None or source.conversation_id is None or source.message_id is None:
+        return None
+    return note_id(namespace, source.conversation_id, source.session_id, source.message_id, item.text, 0)
+
+
+@dataclass(slots=True)
+class Intake:
+    """Plans what an arrival of messages does to a memory. What is costly is kept, so that a plan is cheap to repeat.
+
+    ``analyzer`` and ``embedder`` are called for when first needed: a batch without news loads neither.
+    """
+
+    reader: Reader
+    namespace: str
+    analyzer: Callable[[], Analyzer]
+    embedder: Callable[[], Embedder]
+    _analyses: dict[Utterance, Analysis] = field(default_factory=dict)
+    _passages: dict[str, Passages] = field(default_factory=dict)
+
+    def plan(self, items: Sequence[Incoming], cause: Cause) -> tuple[Draft | None, list[str]]:
+        """The draft that adds ``items`` to the memory as it stands, and the id of each item's note, in order.
+
+        None where every item is a note already. Decides as if the items came one by one.
+
+        Raises:
+            InputError: an id the caller chose names a note with another text, or one that was erased.
+        """
+        ids, new = self._name(items)
+        if not new:
+            return None, ids
+        analyses = self._analyze(self._utterances(new))
+        by = self.analyzer().name
+        notes = [_note(*named, analysis, by) for named, analysis in zip(new, analyses, strict=True)]
+        changes = tuple(
+            NoteChange(
+                id="", note_id=note.id, ordinal=note.ordinal, after=revisable_fields(note), derived_from=a.derived_from
+            )
+            for note, a in zip(notes, analyses, strict=True)
+        )
+        embedder = self.embedder()
+        keys = [vector_key(embedder.fingerprint, note) for note in notes]
+        passages = self._embed(embedder, dict(zip(keys, notes, strict=True)))
+        return Draft(cause, changes, tuple(zip(notes, keys, strict=True)), passages), ids
+
+    def _name(self, items: Sequence[Incoming]) -> tuple[list[str], list[_Named]]:
+        """The id of each item's note, and those that are new, with the ordinal and the name they get."""
+        given = {item.id for item in items if item.id is not None}
+        known = self.reader.known(given)
+        texts = {note.id: note.text for note in self.reader.notes(known)}
+        ordinal = self.reader.last_ordinal()
+        ids: list[str] = []
+        new: list[_Named] = []
+        for item in items:
+            name = item.id or note_id(self.namespace, None, None, None, item.text, ordinal + 1)
+            ids.append(name)
+            if name in texts:
+                if texts[name] != item.text:
+                    raise InputError(f"id {name!r} names a note with another text: choose another id, or leave it out")
+                continue
+            if name in known:
+                raise InputError(f"note {name!r} was erased and does not come back: add the text under another id")
+            ordinal += 1
+            texts[name] = item.text
+            new.append((ordinal, name, item))
+        return ids, new
+
+    def _utterances(self, new: Sequence[_Named]) -> list[Utterance]:
+        """What the analyzer may know of each new message; the messages before it are those the memory holds by then."""
+        said: dict[tuple[str, str], list[_Said]] = {}
+        utterances = []
+        for _, name, item in new:
+            answers = None
+            source = item.source
+            if source is not None and source.conversation_id is not None:
+                session = source.conversation_id, source.session_id or ""
+                if session not in said:
+                    said[session] = [_said(n) for n in self.reader.tail(*session, _TAIL) if n.status != "archived"]
+                answers = _answered(item, said[session])
+                said[session].append(_Said(name, source.message_id, item.speaker, item.text))
+            utterances.append(_utterance(item, answers))
+        return utterances
+
+    def _analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
+        todo = [u for u in dict.fromkeys(utterances) if u not in self._analyses]
+        if todo:
+            analyses = self.analyzer().analyze(todo)
+            if len(analyses) != len(todo):
+                raise AnalyzerError(
+                    f"analyzer {self.analyzer().name} returned {len(analyses)} analyses for {len(todo)} messages"
+                )
+            self._analyses.update(zip(todo, analyses, strict=True))
+        return [self._analyses[u] for u in utterances]
+
+    def _embed(self, embedder: Embedder, notes: dict[str, Note]) -> dict[str, Passages]:
+        """The passages that the store lacks, by key."""
+        stored = self.reader.passages(notes)
+        todo = {key: note for key, note in notes.items() if key not in stored and key not in self._passages}
+        if todo:
+            self._passages.update(embed_notes(embedder, todo))
+        return {key: self._passages[key] for key in notes if key not in stored}
+
+
+_Named: TypeAlias = tuple[int, str, Incoming]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An earlier message of a session."""
+
+    note_id: str
+    message_id: str | None
+    speaker: str | None
+    text: str
+
+
+def _said(note: Note) -> _Said:
+    return _Said(note.id, note.sources[0].message_id, note.speaker, note.text)
+
+
+def _answered(item: Incoming, before: Sequence[_Said]) -> _Said | None:
+    """The message that ``item`` answers: its parent where the transcript names it, else the last by someone else."""
+    recent = before[-_TAIL:]
+    parent = item.source.parent_id if item.source else None
+    if parent is not None:
+        return next((said for said in reversed(recent) if said.message_id == parent), None)
+    return next((said for said in reversed(recent) if said.speaker != item.speaker), None)
+
+
+def _utterance(item: Incoming, answers: _Said | None) -> Utterance:
+    return Utterance(
+        text=item.text,
+        speaker=item.speaker,
+        time=item.time,
+        time_precision=item.time_precision,
+        conversation_id=item.source.conversation_id if item.source else None,
+        session_id=item.source.session_id if item.source else None,
+        answers_id=answers.note_id if answers else None,
+        answers_speaker=answers.speaker if answers else None,
+        answers_text=answers.text if answers else None,
+    )
+
+
+def _note(ordinal: int, name: str, item: Incoming, analysis: Analysis, analyzed_by: str) -> Note:
+    return Note(
+        id=name,
+        ordinal=ordinal,
+        text=item.text,
+        context=analysis.context,
+        keywords=analysis.keywords,
+        tags=tuple(dict.fromkeys((*item.tags, *analysis.tags))),
+        entities=analysis.entities,
+        time=item.time,
+        time_precision=item.time_precision,
+        created_at=datetime.now(UTC),  # a store takes it from the commit
+        speaker=item.speaker,
+        sources=(item.source,) if item.source else (),
+        metadata=item.metadata,
+        analyzed_by=analyzed_by,
+    )

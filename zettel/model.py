@@ -1,0 +1,317 @@
+"""The values that cross zettel's boundary: frozen pydantic models, from which ``schemas/*.json`` is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+TimePrecision = Literal["second", "minute", "day", "month", "year"]
+Status = Literal["active", "superseded", "archived", "quarantined"]
+Cause = Literal["add", "ingest", "update", "use", "consolidate", "forget", "load", "edit", "undo"]
+LinkKind = Literal[
+    "similar", "next", "same_entity", "elaborates", "supersedes", "contradicts", "causes", "part_of"
+]
+
+#: The fields of a note that a commit may change. Text, time, speaker and sources never change.
+REVISABLE = (
+    "context", "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata", "analyzed_by",
+)  # fmt: skip
+
+
+class _Value(BaseModel):
+    """Frozen, and closed to unknown fields: a misspelt name is an error, not silently dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(_Value):
+    """One utterance of a transcript, before it becomes a note.
+
+    ``time`` may be a datetime or ISO 8601 text of any precision ("2023-05-08", "2023-05"); None says it is unknown. A
+    time without a zone is read in the memory's timezone. ``time_precision`` is inferred from the text where not given.
+    """
+
+    text: str
+    speaker: str | None = None
+    role: str | None = None
+    time: datetime | str | None = None
+    time_precision: TimePrecision | None = None
+    conversation_id: str | None = None
+    session_id: str | None = None
+    message_id: str | None = None
+    parent_id: str | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Source(_Value):
+    """Where a note's text comes from. ``span`` is the place inside the file ("line 12", "[0].session_3[7]")."""
+
+    uri: str | None = None
+    format: str | None = None
+    conversation_id: str | None = None
+    session_id: str | None = None
+    message_id: str | None = None
+    parent_id: str | None = None
+    role: str | None = None
+    span: str | None = None
+    sha256: str | None = Field(default=None, description="SHA-256 of the message's text as UTF-8, in hex.")
+
+
+class Note(_Value):
+    """One memory: text that never changes, and annotations that commits may revise.
+
+    ``time`` is when it happened, known to ``time_precision``; ``created_at`` is when the memory learned it. ``trust``
+    lies in [0, 1]. ``analyzed_by`` names the analyzer and its version ("local/1").
+    """
+
+    id: str
+    text: str
+    context: str = ""
+    keywords: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    time: datetime | None = None
+    time_precision: TimePrecision | None = None
+    created_at: datetime
+    valid_until: datetime | None = None
+    speaker: str | None = None
+    sources: tuple[Source, ...] = ()
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    status: Status = "active"
+    trust: float = Field(default=1.0, ge=0.0, le=1.0)
+    analyzed_by: str = ""
+    ordinal: int = Field(ge=1, description="The n-th note this memory ever took in; counted from 1, never reused.")
+
+    @property
+    def conversation(self) -> tuple[str, str] | None:
+        """The conversation and session it stands in, by its first source; None for a note that stands alone."""
+        first = self.sources[0] if self.sources else None
+        if first is None or first.conversation_id is None:
+            return None
+        return first.conversation_id, first.session_id or ""
+
+
+class Link(_Value):
+    """A typed, weighted, explained connection from one note to another."""
+
+    source_id: str
+    target_id: str
+    kind: LinkKind
+    weight: float = Field(gt=0.0, le=1.0)
+    reason: str
+    created_by: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies it: there is at most one link of a kind between two notes, in one direction."""
+        return self.source_id, self.target_id, self.kind
+
+
+class _Change(_Value):
+    """One step of a commit, with the values before and after it.
+
+    ``id`` is the commit's number and the step's place in it, counted from 1 ("12.3"). ``undoes`` names the change that
+    this one takes back.
+    """
+
+    id: str
+    undoes: str | None = None
+
+
+class NoteChange(_Change):
+    """A note arrives (``before`` is None) or is taken out again (``after`` is None).
+
+    ``before`` and ``after`` hold its revisable fields; text, times and sources live in the note's row, found by
+    ``ordinal``. ``derived_from`` names the notes whose text its annotations quote.
+    """
+
+    type: Literal["note"] = "note"
+    note_id: str
+    ordinal: int
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
+    derived_from: tuple[str, ...] = ()
+
+
+class Revision(_Change):
+    """A change of a note's annotations. ``trigger`` is the note whose arrival caused it."""
+
+    type: Literal["revision"] = "revision"
+    note_id: str
+    before: dict[str, JsonValue]
+    after: dict[str, JsonValue]
+    trigger: str | None = None
+    reason: str = ""
+    created_by: str = ""
+    derived_from: tuple[str, ...] = ()
+
+
+class LinkChange(_Change):
+    """A link appears, changes or goes. ``before`` and ``after`` hold weight, reason and created_by."""
+
+    type: Literal["link"] = "link"
+    source_id: str
+    target_id: str
+    kind: LinkKind
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
+
+
+class Use(_Change):
+    """An agent used a note, at the time of the commit; ``count`` is -1 where a use is taken back."""
+
+    type: Literal["use"] = "use"
+    note_id: str
+    count: Literal[1, -1] = 1
+
+
+class Erasure(_Change):
+    """A note's text was removed everywhere; it can't be undone."""
+
+    type: Literal["erasure"] = "erasure"
+    note_id: str
+    ordinal: int
+
+
+Change: TypeAlias = Annotated[NoteChange | Revision | LinkChange | Use | Erasure, Field(discriminator="type")]
+
+
+class Commit(_Value):
+    """One atomic step of the journal. ``id`` counts 1, 2, 3 ... inside a namespace; ``at`` never decreases."""
+
+    id: int = Field(ge=1)
+    at: datetime
+    cause: Cause
+    changes: tuple[Change, ...]
+
+
+class HistoryEntry(_Value):
+    """One change of a note, with the commit it was part of."""
+
+    commit: int
+    at: datetime
+    cause: Cause
+    change: Change
+
+
+class FieldDiff(_Value):
+    """What one change did to one field: ``field`` is "text" for a note that came or went, "link" for a link."""
+
+    change_id: str
+    note_id: str
+    field: str
+    before: JsonValue = None
+    after: JsonValue = None
+    reason: str = ""
+
+
+class Hit(_Value):
+    """A note that a search found.
+
+    ``score`` is higher for better, comparable inside one search only; ``rank`` counts from 1. ``signals`` holds each
+    signal's own value, before weighting; ``via`` the links walked to reach the note; ``why`` a sentence.
+    """
+
+    note: Note
+    score: float
+    rank: int
+    signals: dict[str, float]
+    via: tuple[Link, ...] = ()
+    why: str
+
+
+class WhyNot(_Value):
+    """Why a note was not among a search's hits: the ``step`` that lost it, and by how much.
+
+    ``step`` is "status", "filter", "outranked" or "found" (it is among the hits after all). ``rank`` is its place among
+    all notes the filters let through, and ``behind`` how much score it lacked to be the last hit.
+    """
+
+    note_id: str
+    step: Literal["status", "filter", "outranked", "found"]
+    why: str
+    rank: int | None = None
+    score: float | None = None
+    behind: float | None = None
+    signals: dict[str, float] = Field(default_factory=dict)
+
+
+class Problem(_Value):
+    """Something an ingestion or a check could not use: where, and why."""
+
+    place: str
+    reason: str
+
+
+class FileReport(_Value):
+    """What an ingestion did with one file."""
+
+    uri: str
+    format: str | None
+    new: int = 0
+    unchanged: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+class IngestReport(_Value):
+    """What an ingestion did. ``failed`` counts the messages and files that could not be used."""
+
+    new: int
+    unchanged: int
+    failed: int
+    commits: tuple[int, ...]
+    files: tuple[FileReport, ...]
+
+
+class Progress(_Value):
+    """How far an ingestion has come, told after each commit. ``commit`` is durable when this is told."""
+
+    commit: int
+    uri: str
+    file: int = Field(description="Which of the files this is, counted from 1.")
+    files: int
+    done: int = Field(description="Messages of this file handled so far.")
+    total: int = Field(description="Messages found in this file.")
+    new: int = Field(description="Notes this file has added so far.")
+
+
+class Verification(_Value):
+    """What ``verify()`` found: nothing in ``problems`` means that everything checked agrees."""
+
+    notes: int
+    commits: int
+    vectors: int
+    recall: float = Field(description="Share of exact search's top ten that search found, over the sampled queries.")
+    queries: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True where no problem was found."""
+        return not self.problems
+
+
+def revisable_fields(note: Note) -> dict[str, JsonValue]:
+    """A note's revisable fields as changes hold them: JSON values, tuples as lists, datetimes as ISO 8601 text."""
+    return note.model_dump(mode="json", include=set(REVISABLE))
+
+
+def parsed_fields(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """Revisable fields of a change or a store as a ``Note`` has them: lists as tuples, ISO 8601 text as datetimes."""
+    values: dict[str, Any] = dict(fields)
+    for name in ("keywords", "tags", "entities"):
+        if name in values:
+            values[name] = tuple(values[name])
+    if values.get("valid_until"):
+        values["valid_until"] = datetime.fromisoformat(values["valid_until"])
+    return values
+
+
+def touched(change: Change) -> tuple[str, ...]:
+    """The ids of the notes that a change is about."""
+    if isinstance(change, LinkChange):
+        return change.source_id, change.target_id
+    return (change.note_id,)

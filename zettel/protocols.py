@@ -1,0 +1,394 @@
+"""The interfaces that plug-ins implement, and the values that pass through them.
+
+A plug-in is one file in the folder of its kind; the file's name is its name in the configuration and on the command
+line. It defines the object named in its protocol's docstring, and imports nothing above this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zettel.model import Cause, Change, Commit, Link, Message, Note, Problem
+
+Vector: TypeAlias = NDArray[np.float32]
+Span: TypeAlias = tuple[int, int]
+
+
+# ------------------------------------------------------------------ embedders
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. A file in ``embedder/`` defines ``create(model: str | None) -> Embedder``.
+
+    Promises: the same text gives the same vector, up to rounding, whatever else is in the call; no network access once
+    the model is on this machine. Does not promise: thread safety of two calls at once.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Model, dimension and version in one word; vectors of different fingerprints are never compared."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        """The L2-normalized vectors of ``texts``, shape ``(len(texts), dimension)``, float32.
+
+        A text longer than the encoder's window is cut there; split it by ``spans`` first.
+        """
+        ...
+
+
+@runtime_checkable
+class PassageEmbedder(Embedder, Protocol):
+    """An embedder that knows its window, so that a long text can be embedded as passages.
+
+    One without ``spans`` sees every text whole.
+    """
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def spans(self, text: str, reserve: int = 0) -> list[Span]:
+        """Overlapping character spans of ``text`` that each fit the encoder's window; one for a text that fits.
+
+        ``reserve`` is how many characters the caller will put before each passage. The spans cover the whole text.
+        """
+        ...
+
+
+# ------------------------------------------------------------------ analyzers
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What an analyzer may know of one message: itself, and the message before it in its session.
+
+    ``answers`` is the message it answers: its parent where the transcript names one, else the one before it in the
+    same session by another speaker. Analyses depend on nothing else, so that a batch gives what single adds give.
+    """
+
+    text: str
+    speaker: str | None = None
+    time: datetime | None = None
+    time_precision: str | None = None
+    conversation_id: str | None = None
+    session_id: str | None = None
+    answers_id: str | None = None
+    answers_speaker: str | None = None
+    answers_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What an analyzer makes of an utterance. ``derived_from`` names the notes whose text it quotes."""
+
+    context: str
+    keywords: tuple[str, ...]
+    tags: tuple[str, ...]
+    entities: tuple[str, ...]
+    derived_from: tuple[str, ...] = ()
+
+
+class Analyzer(Protocol):
+    """Reads keywords, tags, entities and a one-sentence context out of messages.
+
+    A file in ``analyzer/`` defines ``create(model: str | None) -> Analyzer``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name and version ("local/1"), as kept in ``Note.analyzed_by``."""
+        ...
+
+    def analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
+        """One analysis an utterance, in order; each depends on its own utterance only.
+
+        Raises:
+            AnalyzerError: the analyzer itself failed.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- transcripts
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A file as a transcript format sees it. ``name`` is the file's name without folder and endings.
+
+    ``text`` is the decoded content, in which bytes that are not UTF-8 stand as lone surrogates (``surrogateescape``).
+    """
+
+    uri: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message and its place in the file ("line 12", "[0].session_3[7]")."""
+
+    message: Message
+    span: str
+
+
+class TranscriptFormat(Protocol):
+    """Reads one transcript layout. A file in ``transcripts/`` defines ``FORMAT: TranscriptFormat``."""
+
+    @property
+    def name(self) -> str:
+        """The file's name: "locomo"."""
+        ...
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Endings, lower case with dot, of the files that a folder is searched for ({".json"})."""
+        ...
+
+    def sniff(self, transcript: Transcript) -> float:
+        """How sure it is that this is its format, from the content alone: 0 (no) to 1 (certain). Never raises."""
+        ...
+
+    def read(self, transcript: Transcript) -> Iterator[Entry | Problem]:
+        """The messages in order; a malformed one is yielded as a ``Problem`` with its place, and the rest goes on.
+
+        Every message has a ``conversation_id``, which is the same when the file has grown or moved to another folder.
+
+        Raises:
+            TranscriptError: nothing in the file can be read; the message says what was expected and what stands there.
+        """
+        ...
+
+
+# --------------------------------------------------------------------- stores
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """The vectors of one embedded string: ``spans`` of its text, and their vectors ``(len(spans), dimension)``."""
+
+    spans: tuple[Span, ...]
+    vectors: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit before it has a number and a time: its changes (ids still empty) and the rows they need.
+
+    ``arrivals`` are the rows of notes the memory has never held, with the key their vectors are kept under; ``passages``
+    the vectors not yet in the store, by key. ``rewrites`` replaces earlier commits, number by number: only an erasure
+    does that, to blank what they quoted.
+    """
+
+    cause: Cause
+    changes: tuple[Change, ...]
+    arrivals: tuple[tuple[Note, str], ...] = ()
+    passages: Mapping[str, Passages] = field(default_factory=dict)
+    rewrites: tuple[Commit, ...] = ()
+
+
+class Reader(Protocol):
+    """What can be read of one namespace: its journal, and what the journal has made of it.
+
+    Notes are listed by ordinal, links by key, commits by number. A note that was removed or erased is not present.
+    """
+
+    def head(self) -> int:
+        """The number of the newest commit; 0 for a namespace without any."""
+        ...
+
+    def commits(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        """The commits with ``after < id <= upto``, oldest first."""
+        ...
+
+    def commits_of(self, note_id: str) -> Iterator[Commit]:
+        """The commits that touch a note or quote its text, oldest first."""
+        ...
+
+    def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
+        """The notes present, of all or of those named; a name that is not present is passed over."""
+        ...
+
+    def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
+        """The last ``k`` notes present of a session, by ordinal; ``session_id`` is "" for none."""
+        ...
+
+    def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
+        """Notes by ordinal, removed ones included, erased ones missing: for the fields that never change."""
+        ...
+
+    def last_ordinal(self) -> int:
+        """The ordinal of the last note that ever arrived; 0 before the first."""
+        ...
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Those of ``ids`` that are present, or were erased: what an ingestion passes over."""
+        ...
+
+    def erased(self) -> set[str]:
+        """The ids of all erased notes."""
+        ...
+
+    def links(self, ids: Iterable[str] | None = None) -> list[Link]:
+        """The links present, of all or with an end among ``ids``."""
+        ...
+
+    def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
+        """The vectors kept under ``keys``; a key without any is missing. Vectors outlive the removal of their note."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """One namespace of a place where memories are kept.
+
+    A file in ``store/`` defines ``SCHEMES``, the beginnings of the addresses it serves ("neo4j://"; "" for a path), and
+    ``open_store(address, *, namespace, read_only, config) -> Store``.
+
+    Promises: an append is atomic and durable when it returns; several processes may append at once. Does not promise:
+    that two reads in a row see the same head.
+    """
+
+    def append(self, draft: Draft, head: int) -> Commit:
+        """Make ``draft`` the commit after ``head``, and give it its number, its time and its changes' ids.
+
+        Raises:
+            HeadMovedError: the newest commit is no longer ``head``; nothing was written.
+            StoreLockedError, StoreFullError, ReadOnlyError: nothing was written.
+        """
+        ...
+
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the embedder that made the store's vectors; None before the first was named."""
+        ...
+
+    def set_fingerprint(self, fingerprint: str) -> str:
+        """Name the embedder where none is named yet; returns the one that stands."""
+        ...
+
+    def namespaces(self) -> list[str]:
+        """All namespaces in this place that hold a commit, sorted."""
+        ...
+
+    def restore(
+        self, commits: Iterable[Commit], notes: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages]
+    ) -> None:
+        """Write a whole journal, numbers and times kept, into an empty namespace in one step.
+
+        ``notes`` are the rows of all notes that ever arrived but erased ones, by ordinal, with their vectors' keys;
+        ``passages`` the vectors not yet in the store, by key.
+        """
+        ...
+
+    def check(self) -> list[Problem]:
+        """What the store itself finds wrong with its files or its server."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; a second call does nothing."""
+        ...
+
+
+# -------------------------------------------------------------------- signals
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """The notes a term stands in: their rows, its count in each text, and whether annotations have it (0 or 1)."""
+
+    rows: NDArray[np.int64]
+    text: NDArray[np.float32]
+    annotations: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The notes of a memory as a table that signals read: one row a note, ``n`` rows.
+
+    ``alive`` tells the rows that are notes still; the others are left over and never searched. Passages of a row lie
+    together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
+    ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
+    vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
+    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
+    """
+
+    alive: NDArray[np.bool_]
+    vectors: Vector
+    first: NDArray[np.int64]
+    windows: NDArray[np.int64]
+    norms: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+    times: NDArray[np.float64]
+    until: NDArray[np.float64]
+    speaker: NDArray[np.int64]
+    speakers: Sequence[str]
+    posting: Callable[[str], Posting]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.alive)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question, read: its stems, its vector, the moment of asking, and the time it speaks of (half-open)."""
+
+    text: str
+    terms: tuple[str, ...]
+    vector: Vector
+    at: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Signal(Protocol):
+    """One reason for a note to be an answer. A file in ``scoring/`` has these names at its top level.
+
+    ``NAME`` is the file's name. ``WEIGHT`` is its weight in the sum, with where it comes from. ``STANDARDIZED`` tells
+    whether values are turned into z-scores over the notes searched before they are weighted: right for measures, wrong
+    for marks that few notes bear.
+    """
+
+    NAME: str
+    WEIGHT: float
+    STANDARDIZED: bool
+
+    def values(self, scan: Scan) -> NDArray[np.float64]:
+        """A value a row, higher is better, shape ``(n,)``. Pure: the same scan gives the same values."""
+        ...
+
+    def reason(self, scan: Scan, row: int) -> str | None:
+        """What speaks for the note of ``row``, as part of a sentence; None where nothing does."""
+        ...
+
+
+class Scan(Protocol):
+    """A query laid against the columns, with what several signals share computed once."""
+
+    query: Query
+    columns: Columns
+
+    @property
+    def cosines(self) -> NDArray[np.float64]:
+        """Cosine of the query and each note's best passage, shape ``(n,)``."""
+        ...
+
+    @property
+    def context_cosines(self) -> NDArray[np.float64]:
+        """Cosine of the query and the sum of a note's vector and those of its window, shape ``(n,)``."""
+        ...
+
+    def bm25(self, *, context: bool) -> NDArray[np.float64]:
+        """BM25 of the query's terms in each note, its window's texts included or not, shape ``(n,)``."""
+        ...
+
+    def matched(self, row: int, *, context: bool) -> list[str]:
+        """The words of the query that stand in a note, or around it, in the query's order."""
+        ...

@@ -1,0 +1,6 @@
+"""Signals, one file each, and their fusion into one score. Files beginning with an underscore are no signals."""
+
+from zettel.scoring._fusion import Fused, fuse
+from zettel.scoring._scan import Scan
+
+__all__ = ["Fused", "Scan", "fuse"]

@@ -1,0 +1,99 @@
+"""A query laid against the notes: cosines and BM25, computed once for all signals that read them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zettel.config import Config
+from zettel.protocols import Columns, Posting, Query
+from zettel.text import surface
+
+Values = NDArray[np.float64]
+
+
+class Scan:
+    """See ``protocols.Scan``."""
+
+    def __init__(self, query: Query, columns: Columns, config: Config) -> None:
+        self.query = query
+        self.columns = columns
+        self._config = config
+        self._bm25: dict[bool, Values] = {}
+
+    # ------------------------------------------------------------------ dense
+
+    @cached_property
+    def _passages(self) -> Values:
+        return (self.columns.vectors @ self.query.vector).astype(np.float64)
+
+    @cached_property
+    def cosines(self) -> Values:
+        """See ``protocols.Scan``."""
+        if len(self._passages) == self.columns.n:
+            return self._passages
+        return np.maximum.reduceat(self._passages, self.columns.first)
+
+    @cached_property
+    def context_cosines(self) -> Values:
+        """See ``protocols.Scan``. The sum's cosine is the sum of the cosines over the sum's length."""
+        own = self._passages
+        if len(own) != self.columns.n:  # a long note lends the mean of its passages
+            counts = np.diff(np.append(self.columns.first, len(own)))
+            own = np.add.reduceat(own, self.columns.first) / counts
+        padded = np.append(own, 0.0)  # row -1, for places without a neighbor
+        total: Values = own + padded[self.columns.windows].sum(axis=1)
+        return total / self.columns.norms
+
+    # ---------------------------------------------------------------- lexical
+
+    @cached_property
+    def _postings(self) -> list[tuple[str, Posting]]:
+        return [(term, self.columns.posting(term)) for term in dict.fromkeys(self.query.terms)]
+
+    def bm25(self, *, context: bool) -> Values:
+        """See ``protocols.Scan``. BM25 with k1 and b of the config (Robertson & Zaragoza 2009).
+
+        Length and document frequency are those of the notes' own terms, with or without context: a note is not longer
+        for what others said.
+        """
+        if context not in self._bm25:
+            self._bm25[context] = self._score_terms(context=context)
+        return self._bm25[context]
+
+    def _score_terms(self, *, context: bool) -> Values:
+        columns, k1, b = self.columns, self._config.k1, self._config.b
+        n = max(int(columns.alive.sum()), 1)
+        mean = max(float(columns.lengths[columns.alive].sum()) / n, 1e-9)
+        saturation = k1 * (1 - b + b * columns.lengths / mean)
+        score = np.zeros(columns.n)
+        for _, posting in self._postings:
+            df = len(posting.rows)
+            if df:
+                idf = np.log(1 + (n - df + 0.5) / (df + 0.5))
+                rows, tf = self._frequencies(posting, context=context)
+                score[rows] += idf * tf / (tf + saturation[rows])
+        return score
+
+    def _frequencies(self, posting: Posting, *, context: bool) -> tuple[NDArray[np.int64], Values]:
+        """The rows where a term counts, and how much."""
+        if not context:
+            return posting.rows, posting.text + self._config.annotation_tf * posting.annotations
+        spoken = posting.text > 0
+        rows, counts = posting.rows[spoken], posting.text[spoken]
+        windows = self.columns.windows
+        width = windows.shape[1] + 1
+        around = np.concatenate([rows[:, None], windows[rows]], axis=1).ravel()
+        weights = np.repeat(counts, width)
+        there = around >= 0
+        total = np.bincount(around[there], weights[there], minlength=self.columns.n)
+        found = np.flatnonzero(total)
+        return found, total[found]
+
+    def matched(self, row: int, *, context: bool) -> list[str]:
+        """See ``protocols.Scan``."""
+        rows = [row, *(w for w in self.columns.windows[row] if w >= 0)] if context else [row]
+        found = [term for term, posting in self._postings if np.isin(rows, posting.rows).any()]
+        return surface(self.query.text, found)

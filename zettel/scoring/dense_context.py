@@ -1,0 +1,26 @@
+"""How close the note is in meaning to the question together with the messages around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zettel.protocols import Scan
+
+NAME = "dense_context"
+WEIGHT = 1.0  # see docs/retrieval.md
+STANDARDIZED = True
+
+_CLOSE = 0.3
+
+
+def values(scan: Scan) -> NDArray[np.float64]:
+    """Cosines in [-1, 1] of the query and the sum of the note's vector and those of its window."""
+    return scan.context_cosines
+
+
+def reason(scan: Scan, row: int) -> str | None:
+    """Named where the surroundings are close, and closer than the note alone."""
+    around = scan.context_cosines[row]
+    alone = scan.cosines[row]
+    return f"what is said around it is on the question ({around:.2f})" if around >= max(_CLOSE, alone) else None

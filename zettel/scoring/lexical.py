@@ -1,0 +1,23 @@
+"""Which of the question's words stand in the note: BM25 over its text and, at less weight, its annotations."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zettel.protocols import Scan
+
+NAME = "lexical"
+WEIGHT = 0.5  # half of the words in context: the note's own words count there once more
+STANDARDIZED = True
+
+
+def values(scan: Scan) -> NDArray[np.float64]:
+    """BM25 scores, 0 and above."""
+    return scan.bm25(context=False)
+
+
+def reason(scan: Scan, row: int) -> str | None:
+    """Names the words."""
+    words = scan.matched(row, context=False)
+    return "it has " + ", ".join(f"“{w}”" for w in words) if words else None

@@ -1,0 +1,77 @@
+"""A memory as it was known at an earlier commit: the journal replayed up to there, over the rows of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from zettel.journal import State, apply
+from zettel.model import Commit, Link, Note, parsed_fields
+from zettel.protocols import Passages, Reader
+
+
+class Snapshot:
+    """A ``protocols.Reader`` of the state after commit ``head``; nothing can be written to it.
+
+    What was erased since then is gone from it too.
+    """
+
+    def __init__(self, base: Reader, head: int) -> None:
+        self._base = base
+        self._head = head
+        self._erased = base.erased()
+        changes = (change for commit in base.commits(upto=head) for change in commit.changes)
+        self._state = apply(State(), changes, self._erased)
+
+    def head(self) -> int:
+        """See ``protocols.Reader``."""
+        return self._head
+
+    def commits(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        """See ``protocols.Reader``."""
+        return self._base.commits(after, self._head if upto is None else min(upto, self._head))
+
+    def commits_of(self, note_id: str) -> Iterator[Commit]:
+        """See ``protocols.Reader``."""
+        return (c for c in self._base.commits_of(note_id) if c.id <= self._head)
+
+    def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
+        """See ``protocols.Reader``."""
+        wanted = self._state.notes if ids is None else {i: self._state.notes[i] for i in ids if i in self._state.notes}
+        rows = self._base.arrived([ordinal for ordinal, _ in wanted.values()])
+        notes = [rows[n].model_copy(update=parsed_fields(fields)) for n, fields in wanted.values() if n in rows]
+        return sorted(notes, key=lambda note: note.ordinal)
+
+    def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
+        """See ``protocols.Reader``."""
+        return [n for n in self.notes() if n.conversation == (conversation_id, session_id)][-k:] if k else []
+
+    def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
+        """See ``protocols.Reader``."""
+        return self._base.arrived(ordinals)
+
+    def last_ordinal(self) -> int:
+        """See ``protocols.Reader``."""
+        arrived = (c.ordinal for x in self.commits() for c in x.changes if c.type == "note")
+        return max(arrived, default=0)
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """See ``protocols.Reader``."""
+        return {i for i in ids if i in self._state.notes or i in self._erased}
+
+    def erased(self) -> set[str]:
+        """See ``protocols.Reader``."""
+        return self._erased
+
+    def links(self, ids: Iterable[str] | None = None) -> list[Link]:
+        """See ``protocols.Reader``."""
+        wanted = None if ids is None else set(ids)
+        found = (
+            Link(source_id=a, target_id=b, kind=kind, **fields)  # type: ignore[arg-type]  # checked when it was made
+            for (a, b, kind), fields in self._state.links.items()
+            if wanted is None or not wanted.isdisjoint((a, b))
+        )
+        return sorted(found, key=lambda link: link.key)
+
+    def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
+        """See ``protocols.Reader``."""
+        return self._base.passages(keys)

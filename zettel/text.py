@@ -1,0 +1,67 @@
+"""Words: how texts, annotations and questions become terms."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import Stemmer
+
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
+
+#: Words that say nothing of what a text is about: articles, pronouns, auxiliaries, prepositions, conjunctions, fillers.
+STOP_WORDS = frozenset(
+    """
+    a an the this that these those some any each every no not nor such same other another
+    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers
+    herself it its itself they them their theirs themselves who whom whose which what where when why how
+    am is are was were be been being do does did doing done have has had having can could shall should will would may
+    might must ought let
+    and or but if then else because as until while of at by for with about against between into through during before
+    after above below to from up down in out on off over under again further once than too very just only so also both
+    more most few own here there now all
+    yes yeah yep ok okay oh hey hi hello well wow thanks thank please really quite got get gets getting
+    ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't shouldn't wasn't weren't won't
+    wouldn't i'm i've i'd i'll you're you've you'd you'll he's he'd he'll she's she'd she'll it's it'll we're we've we'd
+    we'll they're they've they'd they'll that's there's here's what's who's how's where's let's
+    """.split()
+)
+
+_stemmer = Stemmer.Stemmer("english")
+
+
+@lru_cache(maxsize=65_536)
+def _term(word: str) -> str:
+    """A word's stem, without a possessive ending; "" for a stop word."""
+    word = word.replace("’", "'")
+    if word in STOP_WORDS:
+        return ""
+    return str(_stemmer.stemWord(word.removesuffix("'s")))
+
+
+def terms(text: str) -> list[str]:
+    """The stems of a text's words in order, lower-cased, without stop words (Porter's English Snowball stemmer)."""
+    return [term for word in _WORD.findall(text.lower()) if (term := _term(word))]
+
+
+def words(text: str) -> list[str]:
+    """A text's words in order, lower-cased, without possessive endings: for names, which are never stemmed."""
+    return [word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(text.lower())]
+
+
+def surface(text: str, wanted: list[str]) -> list[str]:
+    """The words of ``text`` whose stems are among ``wanted``, each stem once, in order, as written."""
+    first: dict[str, str] = {}
+    for word in _WORD.findall(text):
+        if (term := _term(word.lower())) in wanted:
+            first.setdefault(term, word)
+    return list(first.values())
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` on one line, cut at a word and closed with an ellipsis where it is longer than ``width`` characters."""
+    line = " ".join(text.split())
+    if len(line) <= width:
+        return line
+    head = line[: width - 1]
+    return (head.rsplit(" ", 1)[0] if " " in head[width // 2 :] else head).rstrip(" ,;:-") + "…"
