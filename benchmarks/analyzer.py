@@ -44,12 +44,9 @@ def utterances(path: Path) -> list[Utterance]:
             before: dict[str, str] | None = None
             for turn in talk[session]:
                 answered = before if before and before["speaker"] != turn["speaker"] else {}
-                found.append(
-                    Utterance(
-                        turn["text"], turn["speaker"], when, "minute", chat["sample_id"], session,
-                        answered.get("dia_id"), answered.get("speaker"), answered.get("text"),
-                    )  # fmt: skip
-                )
+                place = (chat["sample_id"], session)
+                said = (answered.get("dia_id"), answered.get("speaker"), answered.get("text"))
+                found.append(Utterance(turn["text"], turn["speaker"], when, "minute", *place, *said))
                 before = turn
     return found
 
@@ -57,18 +54,22 @@ def utterances(path: Path) -> list[Utterance]:
 def pipelines() -> Iterable[tuple[str, Callable[[str], Any], Count]]:
     """Each combination of components: its name, what runs it, and what counts the phrases and names it found."""
     spacy = importlib.import_module("spacy")
-    yield "spaCy tokenizer (blank)", spacy.blank("en"), lambda doc: (0, 0)
+    yield "spaCy tokenizer (blank)", spacy.blank("en"), _nothing
     if importlib.util.find_spec(MODEL) is None:
         print(f"({MODEL} is not installed: its rows are left out)")
         return
     load = importlib.import_module(MODEL).load
     for name, left_out, count in (
-        ("tokenizer, tagger", ["parser", "ner", "lemmatizer", "senter"], lambda doc: (0, 0)),
+        ("tokenizer, tagger", ["parser", "ner", "lemmatizer", "senter"], _nothing),
         ("tokenizer, NER", ["parser", "tagger", "attribute_ruler", "lemmatizer", "senter"], _names),
         ("tokenizer, tagger, NER", ["parser", "lemmatizer", "senter"], _names),
         ("tokenizer, tagger, parser (noun chunks), NER", ["lemmatizer", "senter"], _chunks),
     ):
         yield name, load(exclude=left_out), count
+
+
+def _nothing(_: Any) -> tuple[int, int]:
+    return 0, 0
 
 
 def _names(doc: Any) -> tuple[int, int]:
@@ -141,7 +142,8 @@ def main() -> None:
         phrases, names = sum(len(a.keywords) for a in analyses), sum(len(a.entities) for a in analyses)
         print(row(name, seconds, len(sample), phrases, names))
         for utterance, analysis in list(zip(sample, analyses, strict=True))[: options.show]:
-            print(f"\n{utterance.text}\n  {analysis.keywords} {analysis.entities} {analysis.tags}\n  {analysis.context}")
+            print(f"\n{utterance.text}\n  {analysis.keywords} {analysis.entities} {analysis.tags}")
+            print(f"  {analysis.context}")
     dates(sample[:200])
 
 

@@ -41,8 +41,8 @@ def decode(payload: bytes, commit: int, id_of: Mapping[int, str]) -> tuple[Chang
     """
     if payload[:1] != bytes([VERSION]):
         raise StoreVersionError(
-            f"commit {commit} has payload version {payload[0] if payload else 'none'}, this zettel reads up to {VERSION}:"
-            " upgrade zettel"
+            f"commit {commit} has payload version {payload[0] if payload else 'none'}, this zettel reads up to"
+            f" {VERSION}: upgrade zettel"
         )
     try:
         rows = json.loads(zlib.decompress(payload[1:]).decode("utf-8", "surrogatepass"))

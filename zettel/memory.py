@@ -37,8 +37,8 @@ from zettel.model import (
     Commit,
     FieldDiff,
     FileReport,
-    Hit,
     HistoryEntry,
+    Hit,
     IngestReport,
     Message,
     Note,
@@ -96,7 +96,7 @@ class Memory:
         self._parts = parts
         self._timezone = timezone
         self._zone = _zone(timezone)
-        self._lock = lock or threading.RLock()  # a view of an earlier time shares its memory's store, and so its lock
+        self._lock = lock or threading.RLock()  # one of an earlier time shares its memory's store, and so its lock
         self._embedder: Embedder | None = None
         self._analyzer: Analyzer | None = None
         self._index: ExactIndex | None = None
@@ -126,9 +126,8 @@ class Memory:
             InputError: the text is empty, too long or no text, or the id names a note with another text.
         """
         given = Source(uri=source) if isinstance(source, str) else source
-        places = given.model_dump(include={"conversation_id", "session_id", "message_id", "parent_id", "role"}) if given else {}
         try:
-            message = Message(text=text, speaker=speaker, time=time, metadata=dict(metadata or {}), **places)
+            message = Message(text=text, speaker=speaker, time=time, metadata=dict(metadata or {}))
             item = check(message, self._zone, self.config.max_text, given)
         except ValidationError as error:
             raise InputError(f"this can't become a note: {error}") from error
@@ -170,30 +169,23 @@ class Memory:
         commits: list[int] = []
         for path in paths:
             parsed = read_file(path, self._parts.formats, format)
-            report = FileReport(uri=parsed.uri, format=parsed.format, problems=parsed.problems)
-            for report, commit in self._ingest_file(parsed, report):
+            reports.append(FileReport(uri=parsed.uri, format=parsed.format, problems=parsed.problems))
+            for reports[-1], commit in self._ingest_file(parsed):
                 commits += [commit] if commit else []
                 if commit and on_progress is not None:
-                    done = report.new + report.unchanged + len(report.problems) - len(parsed.problems)
-                    on_progress(
-                        Progress(
-                            commit=commit, uri=report.uri, done=done, total=len(parsed.entries), new=report.new,
-                            file=len(reports) + 1, files=len(paths),
-                        )
-                    )  # fmt: skip
-            reports.append(report)
+                    on_progress(_progress(reports[-1], commit, len(parsed.entries), len(reports), len(paths)))
         return IngestReport(
             new=sum(r.new for r in reports), unchanged=sum(r.unchanged for r in reports),
             failed=sum(len(r.problems) for r in reports), commits=tuple(commits), files=tuple(reports),
         )  # fmt: skip
 
-    def _ingest_file(self, parsed: ParsedFile, report: FileReport) -> Iterator[tuple[FileReport, int | None]]:
+    def _ingest_file(self, parsed: ParsedFile) -> Iterator[tuple[FileReport, int | None]]:
         """Take in one file batch by batch; after each, the file's report so far and the batch's commit, if any."""
         ids = identify(self.namespace, parsed.entries)
         with self._lock:
             known = self._reader.known(ids)
         items: list[Incoming] = []
-        problems = list(report.problems)
+        problems = list(parsed.problems)
         for entry, name in zip(parsed.entries, ids, strict=True):
             if name in known:
                 continue
@@ -205,8 +197,8 @@ class Memory:
             else:
                 known.add(name)  # a message told twice in one file is one note
                 items.append(replace(item, id=name))
-        unchanged = len(parsed.entries) - len(items) - (len(problems) - len(report.problems))
-        report = report.model_copy(update={"problems": tuple(problems), "unchanged": unchanged})
+        unchanged = len(parsed.entries) - len(items) - (len(problems) - len(parsed.problems))
+        report = FileReport(uri=parsed.uri, format=parsed.format, unchanged=unchanged, problems=tuple(problems))
         yield report, None
         for start in range(0, len(items), self.config.batch):
             batch = items[start : start + self.config.batch]
@@ -217,7 +209,7 @@ class Memory:
     def _take_in(self, items: Sequence[Incoming], cause: Cause) -> tuple[Commit | None, list[Note]]:
         self._writable()
         with self._lock:
-            intake = Intake(self._reader, self.namespace, lambda: self._get_analyzer(), lambda: self.embedder)
+            intake = Intake(self._reader, self.namespace, self._get_analyzer, lambda: self.embedder)
             ids: list[str] = []
 
             def plan() -> Draft | None:
@@ -644,6 +636,13 @@ class Memory:
 _ALL = ("active", "superseded", "archived", "quarantined")
 
 
+def _progress(report: FileReport, commit: int, total: int, file: int, files: int) -> Progress:
+    left = total - report.new - report.unchanged
+    return Progress(
+        commit=commit, uri=report.uri, file=file, files=files, done=total - left, total=total, new=report.new
+    )  # fmt: skip
+
+
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -655,7 +654,7 @@ def _number(commit: int | str) -> int:
     try:
         return int(commit)
     except ValueError as error:
-        raise NotFoundError(f'no commit {commit!r}: name it by its number, or a change by an id such as "12.3"') from error
+        raise NotFoundError(f'no commit {commit!r}: use its number, or the id of a change such as "12.3"') from error
 
 
 def _revision(note: Note, fields: Mapping[str, JsonValue], reason: str) -> Revision:

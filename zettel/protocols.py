@@ -195,7 +195,7 @@ class Draft:
 
 
 class Reader(Protocol):
-    """What can be read of one namespace: its journal, and what the journal has made of it.
+    """What can be read of one namespace: its journal, and what that amounts to.
 
     Notes are listed by ordinal, links by key, commits by number. A note that was removed or erased is not present.
     """
@@ -254,6 +254,11 @@ class Store(Reader, Protocol):
     Promises: an append is atomic and durable when it returns; several processes may append at once. Does not promise:
     that two reads in a row see the same head.
     """
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened for reading only."""
+        ...
 
     def append(self, draft: Draft, head: int) -> Commit:
         """Make ``draft`` the commit after ``head``, and give it its number, its time and its changes' ids.
@@ -315,7 +320,8 @@ class Columns:
     together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
-    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
+    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none. ``has(row, term)``
+    tells whether a term stands in a note's text or annotations.
     """
 
     alive: NDArray[np.bool_]
@@ -329,6 +335,7 @@ class Columns:
     speaker: NDArray[np.int64]
     speakers: Sequence[str]
     posting: Callable[[str], Posting]
+    has: Callable[[int, str], bool]
 
     @property
     def n(self) -> int:

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
+from os import PathLike, fspath
 from types import ModuleType
 from typing import cast
 
@@ -53,7 +54,7 @@ def formats() -> tuple[TranscriptFormat, ...]:
 
 @cache
 def _signals(found: tuple[str, ...]) -> tuple[Signal, ...]:
-    return tuple(cast(Signal, plugin("scoring", name)) for name in found)
+    return tuple(cast("Signal", plugin("scoring", name)) for name in found)
 
 
 def signals() -> tuple[Signal, ...]:
@@ -68,7 +69,7 @@ def embedder(spec: str = DEFAULT_EMBEDDER) -> Embedder:
         InputError, ModelNotFoundError, MissingExtraError: there is none of this name, or it can't be loaded here.
     """
     name, _, model = spec.partition(":")
-    return cast(Embedder, plugin("embedder", name).create(model or None))
+    return cast("Embedder", plugin("embedder", name).create(model or None))
 
 
 def analyzer(spec: str = DEFAULT_ANALYZER) -> Analyzer:
@@ -78,7 +79,7 @@ def analyzer(spec: str = DEFAULT_ANALYZER) -> Analyzer:
         InputError, AnalyzerError: there is none of this name, or it can't be loaded here.
     """
     name, _, model = spec.partition(":")
-    return cast(Analyzer, plugin("analyzer", name).create(model or None))
+    return cast("Analyzer", plugin("analyzer", name).create(model or None))
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> Store:
@@ -87,8 +88,8 @@ def open_store(address: str, *, namespace: str, read_only: bool, config: Config)
     scheme, module = max(found, key=lambda pair: len(pair[0]))
     if not scheme and "://" in address:
         known = sorted(s for m in _stores() for s in m.SCHEMES if s)
-        raise InputError(f"no store serves {address!r}: use a path, or an address beginning with {', '.join(known) or 'none'}")
-    return cast(Store, module.open_store(address, namespace=namespace, read_only=read_only, config=config))
+        raise InputError(f"no store serves {address!r}: use a path{''.join(f', or {s}...' for s in known)}")
+    return cast("Store", module.open_store(address, namespace=namespace, read_only=read_only, config=config))
 
 
 def _stores() -> Iterator[ModuleType]:
@@ -96,7 +97,7 @@ def _stores() -> Iterator[ModuleType]:
 
 
 def open_memory(
-    address: str,
+    address: str | PathLike[str],
     *,
     namespace: str = "default",
     embedder: Embedder | str | None = None,
@@ -126,7 +127,7 @@ def open_memory(
     parts = Parts(
         embedder=lambda: _embedder(embedder), analyzer=lambda: _analyzer(analyzer), formats=formats(), signals=signals()
     )
-    store = open_store(str(address), namespace=namespace, read_only=read_only, config=config)
+    store = open_store(fspath(address), namespace=namespace, read_only=read_only, config=config)
     try:
         memory = Memory(store, parts, store=store, namespace=namespace, timezone=timezone, config=config)
         if embedder is not None:

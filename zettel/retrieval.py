@@ -152,14 +152,15 @@ def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int) -> WhyNot:
     if note.status not in allowed.status:
         return WhyNot(note_id=note.id, step="status", why=f"It is not searched: {allowed.refusal(note)}.")
     row = ranking.index.row(note.id)
-    places = np.flatnonzero(ranking.rows == row) if row is not None else ()
-    if row is None or not len(places):
+    places = [] if row is None else np.flatnonzero(ranking.rows == row).tolist()
+    if row is None or not places:
         return WhyNot(note_id=note.id, step="filter", why=f"A filter keeps it out: {allowed.refusal(note)}.")
-    place = int(places[0]) + 1
+    place = places[0] + 1
     score = float(ranking.fused.scores[row])
-    common = {"note_id": note.id, "rank": place, "score": score, "signals": ranking.signals_of(row)}
+    signals = ranking.signals_of(row)
     if place <= k:
-        return WhyNot(step="found", why=f"It is found, at rank {place}: {ranking.why(row)}", **common)
+        why = f"It is found, at rank {place}: {ranking.why(row)}"
+        return WhyNot(note_id=note.id, step="found", why=why, rank=place, score=score, signals=signals)
     last = int(ranking.rows[k - 1])
     behind = float(ranking.fused.scores[last]) - score
     gaps = {n: float(p[last] - p[row]) for n, p in ranking.fused.parts.items()}
@@ -168,7 +169,9 @@ def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int) -> WhyNot:
         f"It is outranked: at rank {place} of {len(ranking.rows)}, {behind:.2f} of score behind the last of {k} hits;"
         f" it loses most by {worst} ({gaps[worst]:.2f})."
     )
-    return WhyNot(step="outranked", why=why, behind=behind, **common)
+    return WhyNot(
+        note_id=note.id, step="outranked", why=why, rank=place, score=score, behind=behind, signals=signals
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------- recall

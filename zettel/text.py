@@ -49,13 +49,13 @@ def words(text: str) -> list[str]:
     return [word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(text.lower())]
 
 
-def surface(text: str, wanted: list[str]) -> list[str]:
-    """The words of ``text`` whose stems are among ``wanted``, each stem once, in order, as written."""
+def surface(text: str) -> dict[str, str]:
+    """The terms of ``text`` in order, each with the first word it was made from, as written."""
     first: dict[str, str] = {}
     for word in _WORD.findall(text):
-        if (term := _term(word.lower())) in wanted:
+        if term := _term(word.lower()):
             first.setdefault(term, word)
-    return list(first.values())
+    return first
 
 
 def shorten(text: str, width: int) -> str:

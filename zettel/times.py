@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal, TypeAlias
 
-from zettel._time_rules import FUTURE, MONTH_NAMES, PAST, PREFILTER, RULES, Lean, Unresolved
+from zettel._days import MONTH_NAMES, Lean, UnresolvedError
+from zettel._time_rules import FUTURE, PAST, PREFILTER, RULES, Said
 from zettel.errors import InputError
 from zettel.model import TimePrecision
 
@@ -85,7 +86,7 @@ def parse_time(value: str) -> tuple[datetime, TimePrecision]:
 
 def _not_a_time(value: str, reason: str) -> str:
     shown = value if len(value) <= 60 else value[:60] + "…"
-    return f'cannot read the time {shown!r}: {reason}; write it as "2023-05-08T13:56:00+02:00", "2023-05-08" or "2023-05"'
+    return f'cannot read the time {shown!r}: {reason}; write it as "2023-05-08T13:56:00+02:00", "2023-05-08", "2023"'
 
 
 def find_times(text: str, at: datetime) -> list[TimeMention]:
@@ -111,10 +112,10 @@ def _candidates(text: str, at: datetime) -> Iterator[TimeMention]:
             start, end = found.span("it")
             lean = _lean(text, start) if rule.yearless else "open"
             try:
-                first, last, precision = rule.resolve(found, today, lean)
+                first, last, precision = rule.resolve(Said(found, today, lean))
                 since = datetime.combine(first, time(), at.tzinfo)
                 until = datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
-            except (Unresolved, ValueError, OverflowError):
+            except (UnresolvedError, ValueError, OverflowError):
                 continue  # 31 June, the year 0, a day beyond the calendar
             if since < until:
                 relation = _relation(text, start, end)
@@ -206,4 +207,3 @@ def _joined(first: list[str], last: list[str]) -> str:
 
 
 __all__ = ["Relation", "TimeMention", "describe", "describe_interval", "find_times", "parse_time", "query_interval"]
-

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -158,9 +159,7 @@ def test_passages_are_cut_between_words(embedder):
 def test_passages_overlap_by_up_to_32_word_pieces(embedder):
     text = "the quick brown fox jumps over the lazy dog " * 300
     spans = embedder.spans(text)
-    shared = [
-        word_pieces(embedder, text[start:end]) - 2 for (_, end), (start, _) in zip(spans, spans[1:], strict=False)
-    ]
+    shared = [word_pieces(embedder, text[start:end]) - 2 for (_, end), (start, _) in pairwise(spans)]
     assert set(shared) == {32}
 
 

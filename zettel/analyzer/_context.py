@@ -41,7 +41,7 @@ _SINGLE_QUOTES = str.maketrans({'"': "'", "“": "'", "”": "'"})
 def session_name(utterance: Utterance) -> str:
     """How the session, else the conversation, is named to a reader ("session 3"); "" where its id tells nothing."""
     for kind, name in (("session", utterance.session_id), ("conversation", utterance.conversation_id)):
-        words = " ".join(re.sub(r"[\W_]+", " ", name or "").split())
+        words = shortened(re.sub(r"[\W_]+", " ", name or ""), _MAX_NAME)
         if words and not _OPAQUE.fullmatch((name or "").strip()):
             known = re.match(r"(?:session|conversation|conv|chat|thread|meeting)\b", words, re.IGNORECASE)
             return words[0].lower() + words[1:] if known else f"{kind} {words}"

@@ -36,9 +36,9 @@ def names(text: str, words: Sequence[Word], known: str | None) -> list[Name]:
     for title in titles(text):
         found.setdefault(title.text.lower(), title)
     covered = " ".join(found)
-    elsewhere = {w.lower for w in words if w.capitalized and not w.opens and w.content}
-    for run, before in _runs(words):
-        run = _trimmed(run)
+    elsewhere = {w.lower for w in words if w.capitalized and not w.opens and w.content} | _listed(words)
+    for capitals, before in _runs(words):
+        run = _trimmed(capitals)
         if not run or not _is_name(run, elsewhere):
             continue
         name = " ".join(word.text for word in run)
@@ -46,6 +46,16 @@ def names(text: str, words: Sequence[Word], known: str | None) -> list[Name]:
             found.setdefault(name.lower(), Name(name, _kind(run, before)))
     _add_known(found, words, known)
     return list(found.values())
+
+
+def _listed(words: Sequence[Word]) -> set[str]:
+    """The words that open a sentence and share it with a name: "Luna and Oliver"."""
+    return {
+        one.lower
+        for one, link, other in zip(words, words[1:], words[2:], strict=False)
+        if one.capitalized and one.opens and one.content and link.lower == "and" and link.joined
+        and other.joined and other.capitalized and other.content
+    }  # fmt: skip
 
 
 def titles(text: str) -> Iterator[Name]:

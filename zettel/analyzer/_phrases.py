@@ -35,8 +35,8 @@ class Word:
 def keyphrases(words: Sequence[Word], limit: int) -> tuple[str, ...]:
     """Up to ``limit`` lower-case phrases of one to three words, the most telling first.
 
-    A phrase is a run of content words. It counts for more when it is longer, named with a capital, repeated or early, and
-    comes after the others when it shares a word with one already chosen.
+    A phrase is a run of content words. It counts for more when it is longer, named with a capital, repeated or early,
+    and comes after the others when it shares a word with one already chosen.
     """
     counts: dict[tuple[str, ...], float] = {}
     places: dict[tuple[str, ...], int] = {}
@@ -86,7 +86,7 @@ def _usable(word: Word) -> bool:
 
 
 def _parts(run: list[Word]) -> Iterator[list[Word]]:
-    """A run cut at deeds ("adopted", a phrase of its own) and manners ("slowly", none), in pieces of three words at most."""
+    """A run cut at deeds ("adopted", its own phrase) and manners ("slowly", none), in pieces of three words at most."""
     part: list[Word] = []
     for word in run:
         if _deed(word.lower):

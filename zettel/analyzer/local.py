@@ -60,6 +60,8 @@ _PLAN = re.compile(
     re.IGNORECASE,
 )
 _MONEY = re.compile(r"[$€£]\s?\d|\b\d[\d,.]*\s?(?:dollars|euros|pounds|USD|EUR|GBP)\b")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ENDLESS = re.compile(r"\S{200}")
 _LINK = re.compile(r"\bhttps?://\S", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {
     "PERSON": "person", "GPE": "place", "LOC": "place", "FAC": "place", "ORG": "organization", "WORK_OF_ART": "title",
@@ -81,6 +83,7 @@ class LocalAnalyzer:
     """See the module; safe to call from several threads."""
 
     def __init__(self, model: str | None = None) -> None:
+        """Load spaCy; raises as `create` does."""
         self.name = _VERSION if model is None else f"{_VERSION}+{model}"
         self._language = _blank() if model is None else _pipeline(model)
         self._trained = model is not None
@@ -101,11 +104,11 @@ class LocalAnalyzer:
         keywords = keyphrases(words, KEYWORDS)
         mentions = find_times(prose, utterance.time or _ANY_TIME)
         sentence, quoted = context(utterance, mentions, keywords)
-        derived = (utterance.answers_id,) if quoted and utterance.answers_id is not None else ()
+        derived = (utterance.answers_id,) if quoted and utterance.answers_id else ()
         return Analysis(
             context=sentence,
             keywords=keywords,
-            tags=_tags(whole, words, entities, dated=bool(mentions)),
+            tags=_tags(whole, prose, words, entities, dated=bool(mentions)),
             entities=tuple(name.text for name in entities),
             derived_from=derived,
         )
@@ -143,16 +146,21 @@ def _pipeline(model: str) -> Language:
         loaded: Language = importlib.import_module(package).load(exclude=["lemmatizer", "parser", "senter"])
     except (ImportError, ValueError, AttributeError, OSError) as error:
         remedy = _INSTALL.get(model, f"install the package {package}")
-        raise AnalyzerError(f"cannot load spaCy's pipeline {model!r} ({error}): {remedy}, or leave out the model") from error
+        message = f"cannot load spaCy's pipeline {model!r} ({error}): {remedy}, or leave out the model"
+        raise AnalyzerError(message) from error
     return loaded
 
 
 def _readable(text: str) -> str:
-    """The part that is read, without lone surrogates, which spaCy cannot encode."""
-    return text[:READ].encode("utf-8", "replace").decode("utf-8")
+    """The part that is read, without control characters and lone surrogates, which spaCy cannot encode.
+
+    Endless strings without a space are parted, for spaCy splits punctuation off them in quadratic time.
+    """
+    encodable = text[:READ].encode("utf-8", "replace").decode("utf-8")
+    return _ENDLESS.sub(r"\g<0> ", _CONTROL.sub(" ", encodable))
 
 
-_SENTENCE_MARKS = frozenset(".!?:;…\"“”*#•>|([-–—")
+_SENTENCE_MARKS = frozenset('.!?:;…"“”*#•>|([-–—')
 
 
 def _to_words(pieces: list[tuple[str, bool]], content: list[bool], stops: frozenset[str] | set[str]) -> list[Word]:
@@ -173,7 +181,7 @@ def _to_words(pieces: list[tuple[str, bool]], content: list[bool], stops: frozen
             whole = f"{last.text}-{text}"
             words[-1] = Word(whole, whole.lower(), last.joined, last.opens, last.content or lower not in stops)
         else:
-            words.append(Word(text, lower, joined, opens, content[position] and lower not in stops))
+            words.append(Word(text, lower, joined, opens, content[position] and (lower not in stops or text == "US")))
         joined, opens, glued = True, False, False
     return words
 
@@ -192,20 +200,20 @@ def _labelled(doc: Doc, stops: frozenset[str] | set[str]) -> list[Name]:
     return list(found.values())
 
 
-def _tags(text: str, words: list[Word], entities: list[Name], *, dated: bool) -> tuple[str, ...]:
+def _tags(whole: str, prose: str, words: list[Word], entities: list[Name], *, dated: bool) -> tuple[str, ...]:
     kinds = {name.kind for name in entities}
     signs = {
-        "question": _QUESTION.search(text),
-        "request": _REQUEST.search(text),
-        "plan": _PLAN.search(text),
+        "question": _QUESTION.search(prose),
+        "request": _REQUEST.search(prose),
+        "plan": _PLAN.search(prose),
         "person": "person" in kinds,
         "place": "place" in kinds,
         "organization": "organization" in kinds,
         "title": "title" in kinds,
         "date": dated,
-        "money": _MONEY.search(text),
-        "link": _LINK.search(text),
-        "code": "```" in text,
+        "money": _MONEY.search(prose),
+        "link": _LINK.search(prose),
+        "code": "```" in whole,
     }
     subjects = Counter(SUBJECTS[word.lower] for word in words if word.lower in SUBJECTS)
     about = [subject for subject, _ in subjects.most_common(_SUBJECTS)]

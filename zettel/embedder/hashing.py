@@ -68,10 +68,10 @@ class HashingEmbedder:
         """
         check_texts(texts)
         vectors = np.zeros((len(texts), self._dimension))
-        for vector, text in zip(vectors, texts, strict=True):
-            vector += self._sum(_WORD.findall(text[:WINDOW].lower()))
-            if not vector.any():
-                vector += self._sum([""])
+        for i, text in enumerate(texts):
+            vectors[i] = self._sum(_WORD.findall(text[:WINDOW].lower()))
+            if not vectors[i].any():
+                vectors[i] = self._sum([""])
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors.astype(np.float32)
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 

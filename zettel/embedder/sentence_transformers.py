@@ -21,6 +21,8 @@ _VERSION = 1
 _OVERLAP = 32
 #: Tokens left free in a window: a passage read alone may have a few more than it has inside its text.
 _SLACK = 8
+#: Tokens of a word that are not cut apart.
+_LONGEST_WORD = 16
 #: The window of a model that names none.
 _DEFAULT_WINDOW = 512
 _BATCH = 32
@@ -101,21 +103,25 @@ class SentenceTransformersEmbedder:
         # A byte is the least a token of any model stands for.
         if len(text.encode()) <= room:
             return [(0, len(text))]
-        starts = self._token_starts(text)
-        units, counts = np.unique(starts, return_counts=True)
-        return cut(units, counts, len(text), room, min(_OVERLAP, room // 4))
+        starts, counts = self._units(text)
+        return cut(starts, counts, len(text), room, min(_OVERLAP, room // 4))
 
-    def _token_starts(self, text: str) -> NDArray[np.int64]:
-        """The character at which each token begins, rising."""
+    def _units(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where ``text`` may be cut (at words, and inside very long ones), and the number of tokens to the next cut."""
         tokenizer = self._model.tokenizer
         if not tokenizer.is_fast:
             raise EmbedderError(f"the tokenizer of {self._name} gives no offsets, so a long text can't be cut by it")
         encoding = tokenizer(
             text, add_special_tokens=False, truncation=False, return_offsets_mapping=True, verbose=False
         )
+        words = np.array([-1 if word is None else word for word in encoding.word_ids()], np.int64)
+        first = np.flatnonzero(np.diff(words, prepend=-2))
+        place_in_word = np.arange(len(words)) - np.repeat(first, np.diff(first, append=len(words)))
+        tokens = np.flatnonzero(place_in_word % _LONGEST_WORD == 0)
+        # Tokens that are parts of one character begin at the same place, and a start may be told late: keep it rising.
         offsets = np.array(encoding["offset_mapping"], np.int64).reshape(-1, 2)
-        # A character of several tokens may be told twice; starts never fall.
-        return np.maximum.accumulate(offsets[:, 0])
+        starts, kept = np.unique(np.maximum.accumulate(offsets[:, 0])[tokens], return_index=True)
+        return starts, np.diff(tokens[kept], append=len(words))
 
 
 def _identity(name: str) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel.filters import end_of
 from zettel.index.postings import Postings
 from zettel.model import Note
 from zettel.protocols import Columns, Passages, Vector
 from zettel.text import terms
-from zettel.filters import end_of
 
 _NEVER = float("nan")
 
@@ -103,7 +103,8 @@ class ExactIndex:
         until = end_of(note.time, note.time_precision or "second").timestamp() if note.time else _NEVER
         self._times.append((start, until))
         self._lengths.append(0)
-        self._speaker.append(-1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers)))
+        code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
+        self._speaker.append(code)
         self._windows.append([-1] * (2 * self._window))
         self._norms.append(1.0)
         self._stale.add(row)
@@ -161,6 +162,7 @@ class ExactIndex:
                 speaker=np.array(self._speaker, np.int64),
                 speakers=tuple(self._speakers),
                 posting=self._postings.get,
+                has=self._postings.has,
             )
         return self._columns
 

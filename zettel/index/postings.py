@@ -49,6 +49,11 @@ class Postings:
             self._arrays[term] = self._gather(term)
         return self._arrays[term]
 
+    def has(self, row: int, term: str) -> bool:
+        """Whether a term stands in a row's text or annotations."""
+        counts, annotations = self._terms.get(row, ((), ()))
+        return term in counts or term in annotations
+
     def _gather(self, term: str) -> Posting:
         counts, marked = self._text.get(term, {}), self._annotations.get(term, set())
         rows = sorted(counts.keys() | marked)

@@ -50,6 +50,11 @@ class Scan:
     # ---------------------------------------------------------------- lexical
 
     @cached_property
+    def _words(self) -> list[tuple[str, str]]:
+        """The query's terms, each with the word that stands for it in the query."""
+        return list(surface(self.query.text).items())
+
+    @cached_property
     def _postings(self) -> list[tuple[str, Posting]]:
         return [(term, self.columns.posting(term)) for term in dict.fromkeys(self.query.terms)]
 
@@ -88,12 +93,11 @@ class Scan:
         around = np.concatenate([rows[:, None], windows[rows]], axis=1).ravel()
         weights = np.repeat(counts, width)
         there = around >= 0
-        total = np.bincount(around[there], weights[there], minlength=self.columns.n)
-        found = np.flatnonzero(total)
+        total = np.bincount(around[there], weights[there], minlength=self.columns.n).astype(np.float64)
+        found = np.flatnonzero(total).astype(np.int64)
         return found, total[found]
 
     def matched(self, row: int, *, context: bool) -> list[str]:
         """See ``protocols.Scan``."""
-        rows = [row, *(w for w in self.columns.windows[row] if w >= 0)] if context else [row]
-        found = [term for term, posting in self._postings if np.isin(rows, posting.rows).any()]
-        return surface(self.query.text, found)
+        rows = [row, *self.columns.windows[row].tolist()] if context else [row]
+        return [word for term, word in self._words if any(r >= 0 and self.columns.has(r, term) for r in rows)]

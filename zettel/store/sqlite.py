@@ -216,19 +216,20 @@ class SQLiteStore:
             rows = self._select_notes("n.present", ())
         else:
             rows = [row for c in _chunks(ids) for row in self._select_notes(f"n.present AND n.id IN {_marks(c)}", c)]
-        return sorted(map(_note, rows), key=lambda note: note.ordinal)
+        return sorted(map(_note, rows), key=_ordinal)
 
     def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
         """See ``protocols.Reader``."""
         condition = """n.ordinal IN (SELECT ordinal FROM notes WHERE ns = ? AND conversation = ? AND session = ? AND present
                        ORDER BY ordinal DESC LIMIT ?)"""
         self.head()
-        return list(map(_note, self._select_notes(condition, (self._ns, conversation_id, session_id, k))))
+        rows = self._select_notes(condition, (self._ns, conversation_id, session_id, k))
+        return sorted(map(_note, rows), key=_ordinal)
 
     def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
         """See ``protocols.Reader``."""
         rows = [row for c in _chunks(ordinals) for row in self._select_notes(f"n.ordinal IN {_marks(c)}", c)]
-        return {note.ordinal: note for note in map(_note, rows)}
+        return {note.ordinal: note for note in sorted(map(_note, rows), key=_ordinal)}
 
     def _select_notes(self, condition: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         self.head()
@@ -236,7 +237,7 @@ class SQLiteStore:
             return self._db.execute(
                 f"""SELECT n.id, n.ordinal, n.text, n.time, n.time_precision, n.speaker, n.sources, n.fields, c.at
                     FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created
-                    WHERE n.ns = ? AND {condition} ORDER BY n.ordinal""",
+                    WHERE n.ns = ? AND {condition}""",  # sorted by the caller: ORDER BY leads the planner off the index of ids
                 (self._ns, *values),
             ).fetchall()
 
@@ -519,6 +520,10 @@ class SQLiteStore:
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
         return StoreError(f"{where}: {error} ({name or type(error).__name__}): check that the file can be read and written")
+
+
+def _ordinal(note: Note) -> int:
+    return note.ordinal
 
 
 def _note(row: tuple[Any, ...]) -> Note:
