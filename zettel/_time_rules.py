@@ -14,9 +14,24 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from zettel._days import (
-    MONTHS, SEASONS, Days, Lean, UnresolvedError, around, directed, month_number, month_of, nearest, one_day, season_of,
-    shift, weekday_of, weekend_of, weekends, year_of,
-)  # fmt: skip
+    MONTHS,
+    SEASONS,
+    Days,
+    Lean,
+    UnresolvedError,
+    around,
+    directed,
+    month_number,
+    month_of,
+    nearest,
+    one_day,
+    season_of,
+    shift,
+    weekday_of,
+    weekend_of,
+    weekends,
+    year_of,
+)
 
 
 @dataclass(frozen=True, slots=True)

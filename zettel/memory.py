@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, Unpack
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from zettel import dump, erasure, retrieval, verification
-from zettel.config import DEFAULT, Config
-from zettel.embedding import embed, vector_key
-from zettel.errors import (
-    EmbedderMismatchError,
-    HeadMovedError,
-    InputError,
-    NotFoundError,
-    ReadOnlyError,
-    StoreLockedError,
-)
-from zettel.filters import Filter, Filters, moment
-from zettel.index import ExactIndex
+from zettel import dump, erasure
+from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
+from zettel.filters import moment
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.intake import Incoming, Intake, check, check_all, check_id, check_json
-from zettel.journal import Ledger, field_diffs
+from zettel.journal import Ledger
 from zettel.model import (
     REVISABLE,
     Cause,
     Change,
     Commit,
-    FieldDiff,
     FileReport,
-    HistoryEntry,
-    Hit,
     IngestReport,
     Message,
     Note,
@@ -47,61 +30,22 @@ from zettel.model import (
     Revision,
     Source,
     Use,
-    Verification,
-    WhyNot,
     revisable_fields,
-    touched,
 )
-from zettel.protocols import Analyzer, Draft, Embedder, Reader, Signal, Store, TranscriptFormat, Vector
-from zettel.snapshot import Snapshot
+from zettel.protocols import Draft, Store
+from zettel.reading import Parts, Reading, commit_number
+
+__all__ = ["Memory", "Parts"]
 
 _TRIES = 100  # plans made again because another writer was quicker, before giving up
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a memory is put together from; ``registry.open_memory`` fills it in.
-
-    Embedder and analyzer come as functions, called when first needed: reading a journal loads no model.
-    """
-
-    embedder: Callable[[], Embedder]
-    analyzer: Callable[[], Analyzer]
-    formats: Sequence[TranscriptFormat]
-    signals: Sequence[Signal]
-
-
-class Memory:
+class Memory(Reading):
     """Notes under one namespace, their journal, and the searching of them.
 
-    Safe for several threads, which take turns; several processes may open the same file. Use it in a ``with`` statement,
-    or call ``close`` at the end.
+    Safe for several threads, which take turns; several processes may open the same file. Use it in a ``with``
+    statement, or call ``close`` at the end.
     """
-
-    def __init__(
-        self,
-        reader: Reader,
-        parts: Parts,
-        *,
-        store: Store | None,
-        namespace: str = "default",
-        timezone: str = "UTC",
-        config: Config = DEFAULT,
-        lock: threading.RLock | None = None,
-    ) -> None:
-        self.namespace = namespace
-        self.config = config
-        self._reader = reader
-        self._store = store  # None: nothing can be written
-        self._parts = parts
-        self._timezone = timezone
-        self._zone = _zone(timezone)
-        self._lock = lock or threading.RLock()  # one of an earlier time shares its memory's store, and so its lock
-        self._embedder: Embedder | None = None
-        self._analyzer: Analyzer | None = None
-        self._index: ExactIndex | None = None
-        self._ledger = Ledger()
-        self._queries: OrderedDict[str, Vector] = OrderedDict()
 
     # ------------------------------------------------------------------- adding
 
@@ -235,184 +179,9 @@ class Memory:
                 continue
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
 
-    # ------------------------------------------------------------------ reading
-
-    def __len__(self) -> int:
-        """Number of notes, archived and quarantined ones included."""
-        return len(self.notes(status=_ALL))
-
-    def __contains__(self, id: object) -> bool:
-        """Whether a note of this id is present."""
-        with self._lock:
-            return isinstance(id, str) and bool(self._reader.notes([id]))
-
-    def get(self, id: str) -> Note:
-        """The note of this id, whatever its status.
-
-        Raises:
-            NotFoundError: there is none, or it was erased.
-        """
-        with self._lock:
-            notes = self._reader.notes([id])
-            if not notes:
-                raise NotFoundError(self._missing(id))
-            return notes[0]
-
-    def _missing(self, id: str) -> str:
-        if id in self._reader.erased():
-            return f"note {id!r} was erased"
-        return f"no note {id!r} in namespace {self.namespace!r}: ids come from search(), notes() or log()"
-
-    def notes(self, **filters: Unpack[Filters]) -> list[Note]:
-        """The notes that the filters let through, in the order they arrived. For the filters see ``Filter.of``.
-
-        Raises:
-            InputError: a filter can't be used.
-        """
-        allowed = Filter.of(self._zone, **filters)
-        with self._lock:
-            return [note for note in self._reader.notes() if allowed.lets_through(note)]
-
-    def namespaces(self) -> list[str]:
-        """All namespaces in the same file or server, sorted."""
-        with self._lock:
-            return self._store.namespaces() if self._store else [self.namespace]
-
-    @property
-    def head(self) -> int:
-        """The number of the newest commit; 0 for an empty journal."""
-        with self._lock:
-            return self._reader.head()
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder that makes this memory's vectors.
-
-        Raises:
-            EmbedderMismatchError: the memory's vectors were made by another one.
-            ModelNotFoundError: its weights are not on this machine.
-        """
-        with self._lock:
-            if self._embedder is None:
-                embedder = self._parts.embedder()
-                self.check_embedder(embedder)
-                self._embedder = embedder
-            return self._embedder
-
-    def check_embedder(self, embedder: Embedder) -> None:
-        """Refuse an embedder whose vectors can't be compared with those the memory has.
-
-        Raises:
-            EmbedderMismatchError: it is not the one the memory was made by.
-        """
-        if self._store is None:
-            return
-        standing = self._store.fingerprint()
-        if standing is None and not self._store.read_only:
-            standing = self._store.set_fingerprint(embedder.fingerprint)
-        if standing is not None and standing != embedder.fingerprint:
-            raise EmbedderMismatchError(
-                f"this memory was made by embedder {standing!r}, not {embedder.fingerprint!r}: open it with the former,"
-                " or move it: export() it, and load() it into a new memory opened with the latter"
-            )
-
-    def _get_analyzer(self) -> Analyzer:
-        if self._analyzer is None:
-            self._analyzer = self._parts.analyzer()
-        return self._analyzer
-
-    # ---------------------------------------------------------------- searching
-
-    def search(
-        self, query: str, k: int = 10, *, at: datetime | str | None = None, **filters: Unpack[Filters]
-    ) -> list[Hit]:
-        """The ``k`` notes that answer a question best, best first; fewer where the filters let fewer through.
-
-        ``at`` is the moment of asking, from which "last week" is counted: the newest note's time where none is given,
-        so that the same question gives the same answer on any day. Filters (see ``Filter.of``) work before scoring:
-        notes they keep out bear on nothing. Searching never writes.
-
-        Raises:
-            InputError: an empty question, a ``k`` below 1, or a filter that can't be used.
-        """
-        retrieval.check_query(query, k)
-        allowed = Filter.of(self._zone, **filters)
-        with self._lock:
-            ranking = self._rank(query, at, allowed)
-            return ranking.hits(k, self._reader) if ranking else []
-
-    def recall(
-        self, query: str, max_tokens: int = 1000, *, at: datetime | str | None = None, **filters: Unpack[Filters]
-    ) -> str:
-        """What the memory knows on a question, as text to put before a language model: "" where it knows nothing.
-
-        The best notes that fit into ``max_tokens`` (estimated, rather too many than too few), in order of time, each
-        numbered and cited, equal ones told once.
-
-        Raises:
-            InputError: as ``search``, or ``max_tokens`` below 1.
-        """
-        if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
-            raise InputError(f"max_tokens is {max_tokens!r}: it must be a whole number of at least 1")
-        return retrieval.pack(self.search(query, max(10, max_tokens // 10), at=at, **filters), max_tokens)
-
-    def why_not(
-        self, query: str, id: str, k: int = 10, *, at: datetime | str | None = None, **filters: Unpack[Filters]
-    ) -> WhyNot:
-        """Why ``search`` with the same arguments did not return a note: which step lost it, and by how much.
-
-        Raises:
-            InputError: as ``search``.
-            NotFoundError: there is no such note.
-        """
-        retrieval.check_query(query, k)
-        allowed = Filter.of(self._zone, **filters)
-        with self._lock:
-            note = self.get(id)
-            ranking = self._rank(query, at, allowed)
-            if ranking is None:
-                raise NotFoundError(self._missing(id))
-            return retrieval.why_not(ranking, note, allowed, k)
-
-    def _rank(self, query: str, at: datetime | str | None, allowed: Filter) -> retrieval.Ranking | None:
-        index = self._catch_up()
-        if not len(index):
-            return None
-        asked = moment(at, self._zone)[0] if at is not None else retrieval.present(index).astimezone(self._zone)
-        read = retrieval.read_query(query, self._query_vector(query), asked)
-        return retrieval.rank(index, read, allowed, self._parts.signals, self.config)
-
-    def _query_vector(self, query: str) -> Vector:
-        if query not in self._queries:
-            self._queries[query] = embed(self.embedder, [query])[0]
-            while len(self._queries) > self.config.query_cache:
-                self._queries.popitem(last=False)
-        return self._queries[query]
-
-    def _catch_up(self) -> ExactIndex:
-        """The index, brought up to the head: built from the notes the first time, then by tailing the journal."""
-        head = self._reader.head()
-        if self._index is None:
-            self._index = ExactIndex(self.config.window)
-            self._enter(self._index, self._reader.notes())
-        elif self._index.head < head:
-            commits = self._reader.commits(self._index.head, head)
-            ids = {n for commit in commits for change in commit.changes for n in touched(change)}
-            notes = self._reader.notes(ids)
-            self._index.remove(ids.difference(note.id for note in notes))
-            self._enter(self._index, notes)
-        self._index.head = head
-        return self._index
-
-    def _enter(self, index: ExactIndex, notes: Sequence[Note]) -> None:
-        new = [note for note in notes if index.row(note.id) is None]
-        keys = {note.id: vector_key(self.embedder.fingerprint, note) for note in new}
-        stored = self._reader.passages(keys.values())
-        index.put(notes, {note_id: stored[key] for note_id, key in keys.items()})
-
     # ------------------------------------------------------------------ changing
 
-    def update(self, id: str, **fields: Any) -> Note:
+    def update(self, id: str, /, **fields: Any) -> Note:
         """Change annotations of a note: context, keywords, tags, entities, metadata, status, valid_until or trust.
 
         Its text, time, speaker and sources never change: add a new note for a new fact.
@@ -459,8 +228,8 @@ class Memory:
     def forget(self, id: str, *, erase: bool = False) -> Commit | None:
         """Put a note away: searches pass it over, ``undo`` brings it back; None where it is put away already.
 
-        ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes' annotations
-        included; only its id stays, so that no ingestion brings it back. That can't be undone.
+        ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes'
+        annotations included; only its id stays, so that no ingestion brings it back. That can't be undone.
 
         Raises:
             NotFoundError: there is no such note.
@@ -480,45 +249,6 @@ class Memory:
             self._queries.clear()
             return commit
 
-    # ------------------------------------------------------------------- journal
-
-    def log(self, *, after: int = 0, upto: int | None = None) -> list[Commit]:
-        """The commits of the journal, oldest first: those with ``after < id <= upto``."""
-        with self._lock:
-            return list(self._reader.commits(after, upto))
-
-    def history(self, id: str) -> list[HistoryEntry]:
-        """Everything that ever happened to a note, oldest first, links and uses included.
-
-        Raises:
-            NotFoundError: no such note ever was.
-        """
-        with self._lock:
-            entries = [
-                HistoryEntry(commit=commit.id, at=commit.at, cause=commit.cause, change=change)
-                for commit in self._reader.commits_of(id)
-                for change in commit.changes
-                if id in touched(change)
-            ]
-            if not entries:
-                raise NotFoundError(self._missing(id))
-            return entries
-
-    def diff(self, commit: int | str | Commit) -> list[FieldDiff]:
-        """What a commit changed, field by field.
-
-        Raises:
-            NotFoundError: there is no such commit.
-        """
-        number = commit.id if isinstance(commit, Commit) else _number(commit)
-        with self._lock:
-            found = next(self._reader.commits(number - 1, number), None) if number >= 1 else None
-            if found is None:
-                raise NotFoundError(f"no commit {number}: the newest is {self._reader.head()}")
-            ordinals = [c.ordinal for c in found.changes if c.type == "note"]
-            texts = {n: note.text for n, note in self._reader.arrived(ordinals).items()}
-            return [line for change in found.changes for line in field_diffs(change, texts)]
-
     def undo(self, what: int | str | Commit | Change, *, cascade: bool = False) -> Commit:
         """Take back a commit (by number) or one change (by id, "12.3"), as a new commit.
 
@@ -532,7 +262,7 @@ class Memory:
         """
         target: int | str = what if isinstance(what, int) else what if isinstance(what, str) else what.id
         if isinstance(target, str) and "." not in target:
-            target = _number(target)
+            target = commit_number(target)
 
         def plan() -> Draft | None:
             self._ledger.extend(self._reader.commits(self._ledger.head))
@@ -550,44 +280,6 @@ class Memory:
             if number is None:
                 raise InputError(f"commit {target} changed nothing that could be undone")
             return next(self._reader.commits(number - 1, number))
-
-    def as_of(self, when: int | datetime | str) -> Memory:
-        """The memory as it was known after a commit (by number) or at a moment of journal time: read only.
-
-        What was erased since is gone from it too.
-
-        Raises:
-            NotFoundError: there is no such commit.
-        """
-        with self._lock:
-            head = self._reader.head()
-            if isinstance(when, int):
-                if not 0 <= when <= head:
-                    raise NotFoundError(f"no commit {when}: the newest is {head}")
-                number = when
-            else:
-                limit = moment(when, self._zone)[0]
-                number = max((c.id for c in self._reader.commits() if c.at <= limit), default=0)
-            parts = replace(self._parts, embedder=lambda: self.embedder)
-            return Memory(
-                Snapshot(self._reader, number), parts, store=None, namespace=self.namespace, timezone=self._timezone,
-                config=self.config, lock=self._lock,
-            )  # fmt: skip
-
-    # ---------------------------------------------------------- keeping and moving
-
-    def verify(self) -> Verification:
-        """Check the store against its journal, the vectors, and searching against a fresh exact search."""
-        with self._lock:
-            return verification.verify(self._reader, self._store, self._catch_up(), self.embedder)
-
-    def export(self, path: str | Path, *, history: bool = False) -> int:
-        """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.
-
-        Vectors are left out: they are made anew by ``load``.
-        """
-        with self._lock:
-            return dump.write(Path(path), self._reader, self.namespace, history=history)
 
     def load(self, path: str | Path) -> Commit | None:
         """Take in an export, ids kept: all of it, or nothing. None where it brings nothing new.
@@ -611,29 +303,10 @@ class Memory:
             dump.restore(parsed, store, self.embedder)
             return next(store.commits(store.head() - 1), None)
 
-    def close(self) -> None:
-        """Let go of the file; a second call does nothing."""
-        with self._lock:
-            if self._store is not None:
-                self._store.close()
-
-    def __enter__(self) -> Self:
-        """The memory itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
-
     def _writable(self) -> Store:
         if self._store is None:
             raise ReadOnlyError("this is the memory as of an earlier time: change the memory itself")
         return self._store
-
-
-_ALL = ("active", "superseded", "archived", "quarantined")
 
 
 def _progress(report: FileReport, commit: int, total: int, file: int, files: int) -> Progress:
@@ -641,20 +314,6 @@ def _progress(report: FileReport, commit: int, total: int, file: int, files: int
     return Progress(
         commit=commit, uri=report.uri, file=file, files=files, done=total - left, total=total, new=report.new
     )  # fmt: skip
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise InputError(f'no timezone {name!r}: use a name such as "UTC" or "Europe/Berlin"') from error
-
-
-def _number(commit: int | str) -> int:
-    try:
-        return int(commit)
-    except ValueError as error:
-        raise NotFoundError(f'no commit {commit!r}: use its number, or the id of a change such as "12.3"') from error
 
 
 def _revision(note: Note, fields: Mapping[str, JsonValue], reason: str) -> Revision:

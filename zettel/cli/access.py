@@ -1,0 +1,104 @@
+"""Opening memories, and finding the notes that shortened ids mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, get_args
+
+from zettel.errors import InputError, NotFoundError, StoreError
+from zettel.model import Status, touched
+from zettel.text import shorten
+
+if TYPE_CHECKING:
+    from zettel.memory import Memory
+
+_SHOWN = 10  # candidates that an ambiguous id lists
+_EVERY: tuple[Status, ...] = get_args(Status)
+
+
+@contextmanager
+def reading(address: str, *, namespace: str, embedder: str | None = None, timezone: str = "UTC") -> Iterator[Memory]:
+    """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
+    from zettel.registry import open_memory
+
+    with open_memory(
+        address, namespace=namespace, embedder=_embedder(address, namespace, embedder), timezone=timezone, read_only=True
+    ) as memory:
+        yield memory
+
+
+@contextmanager
+def writing(
+    address: str,
+    *,
+    namespace: str,
+    embedder: str | None = None,
+    analyzer: str | None = None,
+    timezone: str = "UTC",
+    batch: int | None = None,
+    make: bool = False,
+) -> Iterator[Memory]:
+    """The memory at ``address``, opened for changes; ``make`` allows that it does not exist yet."""
+    from zettel.config import DEFAULT, Config
+    from zettel.registry import open_memory
+
+    if not make:
+        with reading(address, namespace=namespace):
+            pass  # a missing file is an error here, and not made
+    with open_memory(
+        address, namespace=namespace, embedder=_embedder(address, namespace, embedder), analyzer=analyzer,
+        timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
+    ) as memory:  # fmt: skip
+        yield memory
+
+
+def _embedder(address: str, namespace: str, given: str | None) -> str | None:
+    """The embedder to open with: the one given, else the one the memory was made by, if its name alone names it."""
+    from zettel.registry import DEFAULT_EMBEDDER, embedder
+
+    if given is not None:
+        return given
+    made = made_by(address, namespace)
+    name = (made or DEFAULT_EMBEDDER).partition("/")[0]
+    if name == DEFAULT_EMBEDDER:
+        return None  # not named, it is loaded only when something needs it
+    try:
+        return name if embedder(name).fingerprint == made else None
+    except InputError:  # it needs a model: the memory will say so
+        return None
+
+
+def made_by(address: str, namespace: str) -> str | None:
+    """The fingerprint of the embedder that made a memory's vectors; None where there are none yet."""
+    from zettel.config import DEFAULT
+    from zettel.registry import open_store
+
+    try:
+        store = open_store(address, namespace=namespace, read_only=True, config=DEFAULT)
+    except StoreError:  # opening the memory itself says what is wrong, or makes it
+        return None
+    try:
+        return store.fingerprint()
+    finally:
+        store.close()
+
+
+def find_id(memory: Memory, given: str) -> str:
+    """The id of the note that ``given`` names or begins; of notes that are gone, where no present one is meant.
+
+    Raises:
+        InputError: several notes begin so.
+        NotFoundError: none does.
+    """
+    if given in memory:
+        return given
+    notes = {note.id: note.text for note in memory.notes(status=_EVERY) if note.id.startswith(given)}
+    found = sorted(notes) or sorted({i for c in memory.log() for change in c.changes for i in touched(change) if i.startswith(given)})
+    if given in found or len(found) == 1:
+        return given if given in found else found[0]
+    if not found:
+        raise NotFoundError(f"no note's id begins with {given!r}: ids come from search, show and log")
+    listed = "; ".join(f"{i} ({shorten(notes[i], 40)})" if i in notes else i for i in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    raise InputError(f"{given!r} begins the ids of {len(found)} notes, give more of it: {listed}{more}")

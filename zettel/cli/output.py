@@ -1,0 +1,114 @@
+"""What reaches the terminal: text without hidden commands in it, whole when piped; and JSON.
+
+What a memory holds was written by anyone, and a terminal obeys control characters. So all text goes through ``clean``,
+and nothing is read as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: A piece of a line: text, or text and the style it is shown in.
+Piece: TypeAlias = str | tuple[str, str]
+
+# Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of writing,
+# which make a line read other than it is.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    r"""``text`` with what a terminal would obey made visible: an escape character becomes the four characters \x1b."""
+    return _HIDDEN.sub(lambda found: _visible(found[0]), text.replace("\r\n", "\n"))
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def write(*pieces: Piece, indent: int = 0, width: int | None = None) -> None:
+    """Print a line on stdout, each of its own lines indented.
+
+    On a terminal it is wrapped to the terminal's width, or to ``width`` columns if that is less. In a pipe it is wrapped
+    only where a ``width`` is given, so that a line can be found again by its words.
+    """
+    console = _stdout()
+    if console.is_terminal:
+        width = min(console.width, width or console.width)
+    for line in _text(pieces).split("\n", allow_blank=True):
+        rows = [line] if width is None else line.wrap(console, max(20, width - indent))
+        for row in rows:
+            row.rstrip()
+            console.print(Text(" " * indent + row.plain if row.plain else "") if not row.spans else _moved(row, indent), soft_wrap=True)
+
+
+def _moved(row: Text, indent: int) -> Text:
+    return Text(" " * indent).append_text(row)
+
+
+def _text(pieces: Sequence[Piece]) -> Text:
+    text = Text()
+    for piece in pieces:
+        words, style = (piece, "") if isinstance(piece, str) else piece
+        text.append(clean(words), style or None)
+    return text
+
+
+def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+    """Print a table on stdout; numbers stand to the right. In a pipe nothing of it is cut or wrapped."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, header in enumerate(headers):
+        numbers = bool(rows) and isinstance(rows[0][place], int)
+        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(clean(str(cell))) for cell in row))
+    console = _stdout()
+    console.print(table, width=None if console.is_terminal else 100_000, soft_wrap=not console.is_terminal)
+
+
+def write_json(value: Any) -> None:
+    """Print a value, or a model, as one line of JSON on stdout, at once.
+
+    Characters that a terminal would obey stand in it as ``\\u`` escapes, which say the same.
+    """
+    plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+    ascii_only = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    line = json.dumps(plain, ensure_ascii=ascii_only, default=_as_json)
+    sys.stdout.write(_HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
+    sys.stdout.flush()
+
+
+def _as_json(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def warn(message: str) -> None:
+    """Say something on stderr that is no result."""
+    _stderr().print(Text(clean(message)), soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """Say on stderr, in one red line, what failed."""
+    _stderr().print(Text("error: " + clean(" ".join(message.split())), "red"), soft_wrap=True)
+
+
+def progress_console() -> Console | None:
+    """The console for a progress bar: stderr where it is a terminal, else None."""
+    console = _stderr()
+    return console if console.is_terminal else None
+
+
+def _stdout() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)

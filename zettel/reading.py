@@ -1,0 +1,356 @@
+"""The reading half of a memory: everything that changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+from zoneinfo import ZoneInfo
+
+from zettel import dump, retrieval, verification
+from zettel.config import DEFAULT, Config
+from zettel.embedding import embed, vector_key
+from zettel.errors import EmbedderMismatchError, InputError, NotFoundError
+from zettel.filters import Filter, Filters, moment
+from zettel.index import ExactIndex
+from zettel.journal import Ledger, field_diffs
+from zettel.model import Commit, FieldDiff, HistoryEntry, Hit, Note, Verification, WhyNot, touched
+from zettel.protocols import Analyzer, Embedder, Reader, Signal, Store, TranscriptFormat, Vector
+from zettel.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a memory is put together from; ``registry.open_memory`` fills it in.
+
+    Embedder and analyzer come as functions, called when first needed: reading a journal loads no model.
+    """
+
+    embedder: Callable[[], Embedder]
+    analyzer: Callable[[], Analyzer]
+    formats: Sequence[TranscriptFormat]
+    signals: Sequence[Signal]
+
+
+class Reading:
+    """What can be asked of a memory; ``Memory`` adds what changes it."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        parts: Parts,
+        *,
+        store: Store | None,
+        namespace: str = "default",
+        timezone: str = "UTC",
+        config: Config = DEFAULT,
+        lock: threading.RLock | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.config = config
+        self._reader = reader
+        self._store = store  # None: nothing can be written
+        self._parts = parts
+        self._timezone = timezone
+        self._zone = _zone(timezone)
+        self._lock = lock or threading.RLock()  # one of an earlier time shares its memory's store, and so its lock
+        self._embedder: Embedder | None = None
+        self._analyzer: Analyzer | None = None
+        self._index: ExactIndex | None = None
+        self._ledger = Ledger()
+        self._queries: OrderedDict[str, Vector] = OrderedDict()
+
+    # ------------------------------------------------------------------ reading
+
+    def __len__(self) -> int:
+        """Number of notes, archived and quarantined ones included."""
+        return len(self.notes(status=_ALL))
+
+    def __contains__(self, id: object) -> bool:
+        """Whether a note of this id is present."""
+        with self._lock:
+            return isinstance(id, str) and bool(self._reader.notes([id]))
+
+    def get(self, id: str) -> Note:
+        """The note of this id, whatever its status.
+
+        Raises:
+            NotFoundError: there is none, or it was erased.
+        """
+        with self._lock:
+            notes = self._reader.notes([id])
+            if not notes:
+                raise NotFoundError(self._missing(id))
+            return notes[0]
+
+    def _missing(self, id: str) -> str:
+        if id in self._reader.erased():
+            return f"note {id!r} was erased"
+        return f"no note {id!r} in namespace {self.namespace!r}: ids come from search(), notes() or log()"
+
+    def notes(self, **filters: Unpack[Filters]) -> list[Note]:
+        """The notes that the filters let through, in the order they arrived. For the filters see ``Filter.of``.
+
+        Raises:
+            InputError: a filter can't be used.
+        """
+        allowed = Filter.of(self._zone, **filters)
+        with self._lock:
+            return [note for note in self._reader.notes() if allowed.lets_through(note)]
+
+    def namespaces(self) -> list[str]:
+        """All namespaces in the same file or server, sorted."""
+        with self._lock:
+            return self._store.namespaces() if self._store else [self.namespace]
+
+    @property
+    def head(self) -> int:
+        """The number of the newest commit; 0 for an empty journal."""
+        with self._lock:
+            return self._reader.head()
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder that makes this memory's vectors.
+
+        Raises:
+            EmbedderMismatchError: the memory's vectors were made by another one.
+            ModelNotFoundError: its weights are not on this machine.
+        """
+        with self._lock:
+            if self._embedder is None:
+                embedder = self._parts.embedder()
+                self.check_embedder(embedder)
+                self._embedder = embedder
+            return self._embedder
+
+    def check_embedder(self, embedder: Embedder) -> None:
+        """Refuse an embedder whose vectors can't be compared with those the memory has.
+
+        Raises:
+            EmbedderMismatchError: it is not the one the memory was made by.
+        """
+        if self._store is None:
+            return
+        standing = self._store.fingerprint()
+        if standing is None and not self._store.read_only:
+            standing = self._store.set_fingerprint(embedder.fingerprint)
+        if standing is not None and standing != embedder.fingerprint:
+            raise EmbedderMismatchError(
+                f"this memory was made by embedder {standing!r}, not {embedder.fingerprint!r}: open it with the former,"
+                " or move it: export() it, and load() it into a new memory opened with the latter"
+            )
+
+    def _get_analyzer(self) -> Analyzer:
+        if self._analyzer is None:
+            self._analyzer = self._parts.analyzer()
+        return self._analyzer
+
+    # ---------------------------------------------------------------- searching
+
+    def search(
+        self, query: str, k: int = 10, *, at: datetime | str | None = None, **filters: Unpack[Filters]
+    ) -> list[Hit]:
+        """The ``k`` notes that answer a question best, best first; fewer where the filters let fewer through.
+
+        ``at`` is the moment of asking, from which "last week" is counted: the newest note's time where none is given,
+        so that the same question gives the same answer on any day. Filters (see ``Filter.of``) work before scoring:
+        notes they keep out bear on nothing. Searching never writes.
+
+        Raises:
+            InputError: an empty question, a ``k`` below 1, or a filter that can't be used.
+        """
+        retrieval.check_query(query, k)
+        allowed = Filter.of(self._zone, **filters)
+        with self._lock:
+            ranking = self._rank(query, at, allowed)
+            return ranking.hits(k, self._reader) if ranking else []
+
+    def recall(
+        self, query: str, max_tokens: int = 1000, *, at: datetime | str | None = None, **filters: Unpack[Filters]
+    ) -> str:
+        """What the memory knows on a question, as text to put before a language model: "" where it knows nothing.
+
+        The best notes that fit into ``max_tokens`` (estimated, rather too many than too few), in order of time, each
+        numbered and cited, equal ones told once.
+
+        Raises:
+            InputError: as ``search``, or ``max_tokens`` below 1.
+        """
+        if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+            raise InputError(f"max_tokens is {max_tokens!r}: it must be a whole number of at least 1")
+        return retrieval.pack(self.search(query, max(10, max_tokens // 10), at=at, **filters), max_tokens)
+
+    def why_not(
+        self, query: str, id: str, k: int = 10, *, at: datetime | str | None = None, **filters: Unpack[Filters]
+    ) -> WhyNot:
+        """Why ``search`` with the same arguments did not return a note: which step lost it, and by how much.
+
+        Raises:
+            InputError: as ``search``.
+            NotFoundError: there is no such note.
+        """
+        retrieval.check_query(query, k)
+        allowed = Filter.of(self._zone, **filters)
+        with self._lock:
+            note = self.get(id)
+            ranking = self._rank(query, at, allowed)
+            if ranking is None:
+                raise NotFoundError(self._missing(id))
+            return retrieval.why_not(ranking, note, allowed, k)
+
+    def _rank(self, query: str, at: datetime | str | None, allowed: Filter) -> retrieval.Ranking | None:
+        index = self._catch_up()
+        if not len(index):
+            return None
+        asked = moment(at, self._zone)[0] if at is not None else retrieval.present(index).astimezone(self._zone)
+        read = retrieval.read_query(query, self._query_vector(query), asked)
+        return retrieval.rank(index, read, allowed, self._parts.signals, self.config)
+
+    def _query_vector(self, query: str) -> Vector:
+        if query not in self._queries:
+            self._queries[query] = embed(self.embedder, [query])[0]
+            while len(self._queries) > self.config.query_cache:
+                self._queries.popitem(last=False)
+        return self._queries[query]
+
+    def _catch_up(self) -> ExactIndex:
+        """The index, brought up to the head: built from the notes the first time, then by tailing the journal."""
+        head = self._reader.head()
+        if self._index is None:
+            self._index = ExactIndex(self.config.window)
+            self._enter(self._index, self._reader.notes())
+        elif self._index.head < head:
+            commits = self._reader.commits(self._index.head, head)
+            ids = {n for commit in commits for change in commit.changes for n in touched(change)}
+            notes = self._reader.notes(ids)
+            self._index.remove(ids.difference(note.id for note in notes))
+            self._enter(self._index, notes)
+        self._index.head = head
+        return self._index
+
+    def _enter(self, index: ExactIndex, notes: Sequence[Note]) -> None:
+        new = [note for note in notes if index.row(note.id) is None]
+        keys = {note.id: vector_key(self.embedder.fingerprint, note) for note in new}
+        stored = self._reader.passages(keys.values())
+        index.put(notes, {note_id: stored[key] for note_id, key in keys.items()})
+
+    # ------------------------------------------------------------------- journal
+
+    def log(self, *, after: int = 0, upto: int | None = None) -> list[Commit]:
+        """The commits of the journal, oldest first: those with ``after < id <= upto``."""
+        with self._lock:
+            return list(self._reader.commits(after, upto))
+
+    def history(self, id: str) -> list[HistoryEntry]:
+        """Everything that ever happened to a note, oldest first, links and uses included.
+
+        Raises:
+            NotFoundError: no such note ever was.
+        """
+        with self._lock:
+            entries = [
+                HistoryEntry(commit=commit.id, at=commit.at, cause=commit.cause, change=change)
+                for commit in self._reader.commits_of(id)
+                for change in commit.changes
+                if id in touched(change)
+            ]
+            if not entries:
+                raise NotFoundError(self._missing(id))
+            return entries
+
+    def diff(self, commit: int | str | Commit) -> list[FieldDiff]:
+        """What a commit changed, field by field.
+
+        Raises:
+            NotFoundError: there is no such commit.
+        """
+        number = commit.id if isinstance(commit, Commit) else commit_number(commit)
+        with self._lock:
+            found = next(self._reader.commits(number - 1, number), None) if number >= 1 else None
+            if found is None:
+                raise NotFoundError(f"no commit {number}: the newest is {self._reader.head()}")
+            ordinals = [c.ordinal for c in found.changes if c.type == "note"]
+            texts = {n: note.text for n, note in self._reader.arrived(ordinals).items()}
+            return [line for change in found.changes for line in field_diffs(change, texts)]
+
+    def as_of(self, when: int | datetime | str) -> Self:
+        """The memory as it was known after a commit (by number) or at a moment of journal time: read only.
+
+        What was erased since is gone from it too.
+
+        Raises:
+            NotFoundError: there is no such commit.
+        """
+        with self._lock:
+            head = self._reader.head()
+            if isinstance(when, int):
+                if not 0 <= when <= head:
+                    raise NotFoundError(f"no commit {when}: the newest is {head}")
+                number = when
+            else:
+                limit = moment(when, self._zone)[0]
+                number = max((c.id for c in self._reader.commits() if c.at <= limit), default=0)
+            parts = replace(self._parts, embedder=lambda: self.embedder)
+            return type(self)(
+                Snapshot(self._reader, number), parts, store=None, namespace=self.namespace, timezone=self._timezone,
+                config=self.config, lock=self._lock,
+            )  # fmt: skip
+
+    # ---------------------------------------------------------- keeping and moving
+
+    def verify(self) -> Verification:
+        """Check the store against its journal, the vectors, and searching against a fresh exact search."""
+        with self._lock:
+            return verification.verify(self._reader, self._store, self._catch_up(), self.embedder)
+
+    def export(self, path: str | Path, *, history: bool = False) -> int:
+        """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.
+
+        Vectors are left out: they are made anew by ``load``.
+        """
+        with self._lock:
+            return dump.write(Path(path), self._reader, self.namespace, history=history)
+
+    def close(self) -> None:
+        """Let go of the file; a second call does nothing."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+
+    def __enter__(self) -> Self:
+        """The memory itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+_ALL = ("active", "superseded", "archived", "quarantined")
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f'no timezone {name!r}: use a name such as "UTC" or "Europe/Berlin"') from error
+
+
+def commit_number(commit: int | str) -> int:
+    """A commit's number, given as such or as text.
+
+    Raises:
+        NotFoundError: it is no number.
+    """
+    try:
+        return int(commit)
+    except ValueError as error:
+        raise NotFoundError(f'no commit {commit!r}: use its number, or the id of a change such as "12.3"') from error
