@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import ge, gt, le, lt
 from typing import Any, TypedDict, Unpack, get_args
 from zoneinfo import ZoneInfo
 
@@ -14,12 +15,12 @@ from zettel.times import parse_time
 
 _STATUSES = get_args(Status)
 _SEARCHED = ("active", "superseded")
-_OPERATORS = {
-    "ne": lambda value, wanted: value != wanted,
-    "gt": lambda value, wanted: value > wanted,
-    "gte": lambda value, wanted: value >= wanted,
-    "lt": lambda value, wanted: value < wanted,
-    "lte": lambda value, wanted: value <= wanted,
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "ne": lambda value, wanted: not _holds(value, wanted),
+    "gt": gt,
+    "gte": ge,
+    "lt": lt,
+    "lte": le,
 }
 
 
@@ -43,10 +44,12 @@ def moment(value: datetime | str, zone: ZoneInfo) -> tuple[datetime, TimePrecisi
     """A time the caller gave, in a zone, with its precision.
 
     Raises:
-        InputError: it is no ISO 8601 text.
+        InputError: it is neither a datetime nor ISO 8601 text.
     """
+    if not isinstance(value, datetime | str):
+        raise InputError(f'{value!r} is no time: use a datetime, or ISO 8601 text such as "2023-05-08"')
     time, precision = parse_time(value) if isinstance(value, str) else (value, "second")
-    return (time if time.tzinfo else time.replace(tzinfo=zone)), precision
+    return (time.replace(tzinfo=zone) if time.utcoffset() is None else time), precision
 
 
 class Filters(TypedDict, total=False):
@@ -79,7 +82,7 @@ class Filter:
     status: frozenset[str] = frozenset({"active", "superseded"})
 
     @classmethod
-    def of(cls, zone: ZoneInfo, **given: Unpack[Filters]) -> Filter:
+    def of(cls, zone: ZoneInfo, /, **given: Unpack[Filters]) -> Filter:
         """The filter that a caller's conditions make; see ``Filters``. A time without a zone is read in ``zone``.
 
         Raises:
@@ -88,19 +91,16 @@ class Filter:
         if strange := sorted(set(given).difference(Filters.__annotations__)):
             raise InputError(f"{strange[0]!r} is no filter: use {', '.join(Filters.__annotations__)}")
         since, until, speaker = given.get("since"), given.get("until"), given.get("speaker")
-        where = given.get("where") or {}
-        statuses = frozenset(_several(given.get("status", _SEARCHED)))
+        status = given.get("status")
+        statuses = frozenset(_SEARCHED if status is None else _several("status", status))
         if unknown := sorted(statuses.difference(_STATUSES)):
             raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(_STATUSES)}")
-        for path, wanted in where.items():
-            if isinstance(wanted, Mapping) and (strange := sorted(set(wanted).difference(_OPERATORS))):
-                raise InputError(f"where[{path!r}]: {strange[0]!r} is no operator: use {', '.join(_OPERATORS)}")
         return cls(
             since=moment(since, zone)[0] if since is not None else None,
             until=end_of(*moment(until, zone)) if until is not None else None,
-            speakers=None if speaker is None else frozenset(s.casefold() for s in _several(speaker)),
-            tags=frozenset(_several(given.get("tags"))),
-            where=where or None,
+            speakers=None if speaker is None else frozenset(s.casefold() for s in _several("speaker", speaker)),
+            tags=frozenset(_several("tags", given.get("tags"))),
+            where=_conditions(given.get("where")),
             status=statuses,
         )
 
@@ -123,15 +123,30 @@ class Filter:
                 return f"it happened before {self.since.isoformat()}"
             if self.until is not None and note.time >= self.until:
                 return f"it happened after {self.until.isoformat()}"
-        if self.speakers is not None and (note.speaker or "").casefold() not in self.speakers:
+        if self.speakers is not None and (note.speaker is None or note.speaker.casefold() not in self.speakers):
             return f"its speaker is {note.speaker or 'unknown'}"
         if missing := self.tags.difference(note.tags):
             return f"it lacks the tag {min(missing)!r}"
         return "" if self.fits_metadata(note.metadata) else "its metadata does not match"
 
 
-def _several(value: str | Collection[str] | None) -> Sequence[str]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+def _several(name: str, value: str | Collection[str] | None) -> Sequence[str]:
+    given = () if value is None else (value,) if isinstance(value, str) else value
+    if not isinstance(given, Collection) or not all(isinstance(v, str) for v in given):
+        raise InputError(f"{name} is {value!r}: use a text, or a list of texts")
+    return tuple(given)
+
+
+def _conditions(where: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if where is None:
+        return None
+    if not isinstance(where, Mapping) or not all(isinstance(path, str) for path in where):
+        raise InputError(f'where is {where!r}: use a mapping from paths into the metadata, such as {{"project.name": "x"}}')
+    for path, wanted in where.items():
+        operators = wanted if isinstance(wanted, Mapping) else ()
+        if strange := [operator for operator in operators if operator not in _OPERATORS]:
+            raise InputError(f"where[{path!r}]: {strange[0]!r} is no operator: use {', '.join(_OPERATORS)}")
+    return dict(where) or None
 
 
 def _matches(value: Any, path: Sequence[str], wanted: Any) -> bool:
@@ -141,12 +156,19 @@ def _matches(value: Any, path: Sequence[str], wanted: Any) -> bool:
         value = value[step]
     if isinstance(wanted, Mapping):
         return all(_compares(value, operator, bound) for operator, bound in wanted.items())
+    return _holds(value, wanted)
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    """Whether a value, or one of a list of values, is the one wanted, or one of those wanted."""
     options = wanted if isinstance(wanted, list | tuple | set | frozenset) else (wanted,)
     held = value if isinstance(value, list) else (value,)
     return any(v == option and isinstance(v, bool) == isinstance(option, bool) for v in held for option in options)
 
 
 def _compares(value: Any, operator: str, bound: Any) -> bool:
+    if operator != "ne" and (isinstance(value, bool) or isinstance(bound, bool)):
+        return False  # to Python, True is 1: more than 0, but not to a reader
     try:
         return bool(_OPERATORS[operator](value, bound))
     except TypeError:

@@ -83,8 +83,9 @@ class Ranking:
 
     def why(self, row: int) -> str:
         """A sentence of the heaviest signals that have something to say."""
-        by_part = sorted(self.signals, key=lambda s: -self.fused.parts[s.NAME][row])
-        reasons = [r for s in by_part if self.fused.parts[s.NAME][row] > 0 and (r := s.reason(self.scan, row))]
+        heaviest = sorted(self.signals, key=lambda s: -self.fused.parts[s.NAME][row])
+        speaking = [s for s in heaviest if self.fused.parts[s.NAME][row] > 0]
+        reasons = [reason for signal in speaking if (reason := signal.reason(self.scan, row))]
         if not reasons:
             return "Nothing in it stands out for this question; it is the nearest there is."
         sentence = "; ".join(reasons[:_REASONS])

@@ -64,4 +64,4 @@ def shorten(text: str, width: int) -> str:
     if len(line) <= width:
         return line
     head = line[: width - 1]
-    return (head.rsplit(" ", 1)[0] if " " in head[width // 2 :] else head).rstrip(" ,;:-") + "…"
+    return (head.rsplit(" ", 1)[0] if " " in head[width // 2 :] else head).rstrip(" ,;:-–") + "…"

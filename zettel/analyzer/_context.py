@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from zettel.protocols import Utterance
+from zettel.text import shorten
 from zettel.times import TimeMention, describe, describe_interval
 
 QUOTE_LENGTH = 80
@@ -13,6 +14,7 @@ QUOTE_LENGTH = 80
 _MAX_NAME = 60
 _MAX_TIMES = 3
 _OPAQUE = re.compile(r"[0-9a-fA-F-]{16,}|\S{33,}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.+Z-]*)?")
 _MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
 
 
@@ -27,22 +29,21 @@ def shortened(text: str, limit: int = QUOTE_LENGTH) -> str:
     Double quotes become single ones, so that the result can stand between double quotes.
     """
     # A cut far beyond the limit keeps a message of a megabyte from being cleaned for its first eighty characters.
-    line = one_line(text[: limit * 50]).translate(_SINGLE_QUOTES)
-    if len(line) <= limit:
-        return line
-    cut = line[:limit]
-    head = cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut[: limit - 1]
-    return head.rstrip(" ,;:-–") + "…"
+    return shorten(one_line(text[: limit * 50]).translate(_SINGLE_QUOTES), limit)
 
 
 _SINGLE_QUOTES = str.maketrans({'"': "'", "“": "'", "”": "'"})
 
 
 def session_name(utterance: Utterance) -> str:
-    """How the session, else the conversation, is named to a reader ("session 3"); "" where its id tells nothing."""
+    """How the session, else the conversation, is named to a reader ("session 3"); "" where its id tells nothing.
+
+    A session named by its date tells nothing beyond the time of the utterance.
+    """
     for kind, name in (("session", utterance.session_id), ("conversation", utterance.conversation_id)):
         words = shortened(re.sub(r"[\W_]+", " ", name or ""), _MAX_NAME)
-        if words and not _OPAQUE.fullmatch((name or "").strip()):
+        opaque = _OPAQUE.fullmatch((name or "").strip()) or (utterance.time and _DATE.fullmatch((name or "").strip()))
+        if words and not opaque:
             known = re.match(r"(?:session|conversation|conv|chat|thread|meeting)\b", words, re.IGNORECASE)
             return words[0].lower() + words[1:] if known else f"{kind} {words}"
     return ""

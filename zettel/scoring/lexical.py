@@ -20,4 +20,4 @@ def values(scan: Scan) -> NDArray[np.float64]:
 def reason(scan: Scan, row: int) -> str | None:
     """Names the words."""
     words = scan.matched(row, context=False)
-    return "it has " + ", ".join(f"“{w}”" for w in words) if words else None
+    return "it says " + ", ".join(f"“{w}”" for w in words) if words else None
