@@ -39,12 +39,13 @@ def decode(payload: bytes, commit: int, id_of: Mapping[int, str]) -> tuple[Chang
         StoreVersionError: a newer zettel wrote it.
         StoreDamagedError: it can't be read.
     """
-    if payload[:1] != bytes([VERSION]):
+    if payload and payload[0] > VERSION:
         raise StoreVersionError(
-            f"commit {commit} has payload version {payload[0] if payload else 'none'}, this zettel reads up to"
-            f" {VERSION}: upgrade zettel"
+            f"commit {commit} has payload version {payload[0]}, this zettel reads up to {VERSION}: upgrade zettel"
         )
     try:
+        if payload[:1] != bytes([VERSION]):
+            raise ValueError("it does not begin with a version")
         rows = json.loads(zlib.decompress(payload[1:]).decode("utf-8", "surrogatepass"))
         return tuple(_change(row, f"{commit}.{i}", id_of) for i, row in enumerate(rows, 1))
     except (zlib.error, ValueError, LookupError, TypeError) as error:
@@ -75,7 +76,7 @@ def _row(change: Change, ordinal_of: Mapping[str, int]) -> list[Any]:
 def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
     """One row read back. The payload is our own and was checked when written, so models are built unchecked."""
     code, undoes, ordinal, *rest = row
-    common = {"id": change_id, "undoes": undoes}
+    common: dict[str, Any] = {"id": change_id, "undoes": undoes}
     if code == _LINK:
         target, kind, before, after = rest
         ends = {"source_id": id_of[ordinal], "target_id": id_of[target]}

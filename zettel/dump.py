@@ -1,23 +1,39 @@
 """Exports: a memory as JSONL, and back.
 
-The first line tells what it is; then come, one a line, the notes and links, or with history all notes that ever arrived
-and the commits. Vectors are left out: they follow from the texts, and are made anew.
+The first line tells what it is and how many lines follow; then come, one a line, the notes and links, or with history
+all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from zettel.embedding import embed_notes, vector_key
-from zettel.errors import InputError, StoreError
-from zettel.model import Commit, Link, LinkChange, Note, NoteChange, revisable_fields
+from zettel.errors import InputError, StoreDamagedError, StoreError
+from zettel.journal import State, apply
+from zettel.model import (
+    REVISABLE,
+    Change,
+    Commit,
+    Erasure,
+    Link,
+    LinkChange,
+    Note,
+    NoteChange,
+    revisable_fields,
+    touched,
+)
 from zettel.protocols import Draft, Embedder, Passages, Reader, Store
 
 VERSION = 1
@@ -29,34 +45,37 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
     Raises:
         StoreError: the file can't be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    n_lines = 0
+    lines = _lines(reader, namespace, history=history)
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            for line in _lines(reader, namespace, history=history):
-                file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-                n_lines += 1
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(f"the export can't be written to {path}: {error.strerror}") from error
-    return n_lines
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as file:
+                for line in lines:
+                    file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"the export can't be written to {str(path)!r} ({reason}): name another file") from error
+    return len(lines)
 
 
-def _lines(reader: Reader, namespace: str, *, history: bool) -> Iterator[dict[str, Any]]:
-    yield {"zettel": "export", "version": VERSION, "namespace": namespace, "history": history}
+def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, Any]]:
+    head = {"zettel": "export", "version": VERSION, "namespace": namespace, "history": history}
+    notes = reader.notes()
     if history:
-        for note in reader.arrived(range(1, reader.last_ordinal() + 1)).values():
-            yield {"note": note.model_dump(mode="json", exclude_defaults=True)}
-        for commit in reader.commits():
-            yield {"commit": commit.model_dump(mode="json")}
+        notes = list(reader.arrived(range(1, reader.last_ordinal() + 1)).values())
+    lines = [{"note": note.model_dump(mode="json", exclude_defaults=True)} for note in notes]
+    if history:
+        lines += [{"commit": commit.model_dump(mode="json")} for commit in reader.commits()]
     else:
-        for note in reader.notes():
-            yield {"note": note.model_dump(mode="json", exclude_defaults=True)}
-        for link in reader.links():
-            yield {"link": link.model_dump(mode="json")}
+        lines += [{"link": link.model_dump(mode="json")} for link in reader.links()]
+    return [{**head, "lines": len(lines)}, *lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +91,116 @@ def read(path: Path) -> Export:
     """Read and check an export.
 
     Raises:
-        InputError: it is none, or a line is damaged; the message names the line.
+        InputError: it is none, or a line is damaged or missing; the message names the line.
     """
     try:
         with path.open(encoding="utf-8") as file:
             return _parse(path, file)
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): it is no export of zettel") from error
+        raise InputError(f"{path} is not UTF-8 (at byte {error.start}), so no export of zettel; {_NOTHING}") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{str(path)!r} can't be read ({reason}): name a file written by export()") from error
 
 
 def _parse(path: Path, lines: Iterator[str]) -> Export:
-    head = _json(path, 1, next(lines, ""))
-    if head.get("zettel") != "export":
-        raise InputError(f"{path} is no export of zettel: its first line should tell so; make one with `zettel export`")
+    first = next(lines, "")
+    head = _json(first) if first.startswith('{"zettel":') else {}
+    if not isinstance(head, dict) or head.get("zettel") != "export":
+        raise InputError(f"{path} is no export of zettel, its first line should tell so; make one with export()")
     if head.get("version") != VERSION:
         raise InputError(f"{path} has version {head.get('version')}, this zettel reads {VERSION}: upgrade zettel")
     found: dict[str, list[Any]] = {"note": [], "link": [], "commit": []}
-    models = {"note": Note, "link": Link, "commit": Commit}
+    number = 1
     for number, line in enumerate(lines, 2):
-        row = _json(path, number, line)
-        kind = next(iter(row), "")
-        if len(row) != 1 or kind not in models:
-            raise InputError(f"{path}, line {number}: expected a note, a link or a commit; nothing was loaded")
+        row = _json(line)
+        kind, value = next(iter(row.items())) if isinstance(row, dict) and len(row) == 1 else ("", None)
+        if kind not in found:
+            reason = row if isinstance(row, str) else "neither a note, a link nor a commit"
+            raise InputError(f"{path}, line {number}: {reason}; {_NOTHING}")
         try:
-            found[kind].append(models[kind].model_validate(row[kind]))
+            found[kind].append(_MODELS[kind].model_validate(value))
         except ValidationError as error:
-            raise InputError(f"{path}, line {number}: {error}; nothing was loaded") from error
-    commits = tuple(found["commit"]) if head.get("history") else None
-    if commits is not None and [c.id for c in commits] != list(range(1, len(commits) + 1)):
-        raise InputError(f"{path}: its commits are not numbered 1 to {len(commits)}; nothing was loaded")
-    return Export(tuple(found["note"]), tuple(found["link"]), commits)
+            raise InputError(f"{path}, line {number}: {error}; {_NOTHING}") from error
+    if number - 1 != head.get("lines"):
+        raise InputError(f"{path} has {number - 1} lines of the {head.get('lines')} it was written with; {_NOTHING}")
+    export = Export(tuple(found["note"]), tuple(found["link"]), tuple(found["commit"]) if head.get("history") else None)
+    if fault := _torn_text(export) or (_broken_history(export) if export.commits is not None else ""):
+        raise InputError(f"{path}: {fault}; {_NOTHING}")
+    return export
 
 
-def _json(path: Path, number: int, line: str) -> dict[str, Any]:
+_NOTHING = "nothing was loaded: export again, or restore a copy of the file"
+_MODELS: dict[str, type[BaseModel]] = {"note": Note, "link": Link, "commit": Commit}
+
+
+def _json(line: str) -> object:
+    """The JSON value on a line, or, as text, why there is none."""
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{path}, line {number}: not JSON ({error}); nothing was loaded") from error
-    if not isinstance(row, dict):
-        raise InputError(f"{path}, line {number}: not a JSON object; nothing was loaded")
-    return row
+        value = json.loads(line, parse_constant=_refuse)
+        if "\\ud" in line.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate, which is no character"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON ({error})"
+    return value if isinstance(value, dict) else "not a JSON object"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _torn_text(export: Export) -> str:
+    """The first note whose text is not the one that was hashed; "" where there is none."""
+    for note in export.notes:
+        expected = note.sources[0].sha256 if note.sources else None
+        if expected is not None and hashlib.sha256(note.text.encode()).hexdigest() != expected:
+            return f"the text of note {note.id} is not the one its source was hashed with"
+    return ""
+
+
+def _broken_history(export: Export) -> str:
+    """What keeps the commits from being a journal of the notes; "" where nothing does."""
+    commits = export.commits or ()
+    if [commit.id for commit in commits] != list(range(1, len(commits) + 1)):
+        return f"its commits are not numbered 1 to {len(commits)}"
+    if any(earlier.at > later.at for earlier, later in pairwise(commits)):
+        return "its commits are not in the order of their times"
+    changes = [change for commit in commits for change in commit.changes]
+    erased = {change.note_id for change in changes if isinstance(change, Erasure)}
+    ids = {note.ordinal: note.id for note in export.notes}
+    named: set[str] = set()
+    for change in changes:
+        if isinstance(change, NoteChange):
+            named.add(change.note_id)
+            if change.note_id not in erased and ids.get(change.ordinal) != change.note_id:
+                return f"change {change.id} speaks of note {change.note_id}, which is missing"
+        spoken_of = {*touched(change), *getattr(change, "derived_from", ()), getattr(change, "trigger", None)} - {None}
+        if not spoken_of.issubset(named):
+            return f"change {change.id} speaks of notes that are not there yet"
+        sides = (getattr(change, side, None) for side in ("before", "after"))
+        if not all(_is_valid(change, side) for side in sides if side is not None):
+            return f"change {change.id} holds values that no note or link can have"
+    try:
+        apply(State(), changes, erased)
+    except StoreDamagedError as error:
+        return str(error)
+    return ""
+
+
+def _is_valid(change: Change, side: dict[str, Any]) -> bool:
+    """Whether a change's before or after could be that of a note or a link."""
+    try:
+        if isinstance(change, LinkChange):
+            Link.model_validate({**side, "source_id": "", "target_id": "", "kind": change.kind})
+            return True
+        Note.model_validate({**side, "id": "", "text": "", "created_at": datetime.min, "ordinal": 1})
+        return set(REVISABLE).issuperset(side)
+    except ValidationError:
+        return False
 
 
 def plan(export: Export, reader: Reader, embedder: Embedder) -> Draft | None:
@@ -124,8 +211,8 @@ def plan(export: Export, reader: Reader, embedder: Embedder) -> Draft | None:
     notes = [note.model_copy(update={"ordinal": ordinal + n}) for n, note in enumerate(missing.values(), 1)]
     present = {note.id for note in notes} | {note.id for note in reader.notes(known)}
     there = {link.key for link in reader.links(present)}
-    links = [link for link in export.links if link.key not in there and present.issuperset(link.key[:2])]
-    changes = (
+    links = {k.key: k for k in export.links if k.key not in there and present.issuperset(k.key[:2])}.values()
+    changes: tuple[Change, ...] = (
         *(NoteChange(id="", note_id=n.id, ordinal=n.ordinal, after=revisable_fields(n)) for n in notes),
         *(_link_change(link) for link in links),
     )

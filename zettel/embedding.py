@@ -6,11 +6,12 @@ Only what never changes is embedded: the day, the speaker and the text. So evolu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from zettel.errors import EmbedderError
+from zettel.errors import EmbedderError, ZettelError
 from zettel.model import Note
 from zettel.protocols import Embedder, PassageEmbedder, Passages, Span, Vector
 from zettel.times import describe
@@ -31,10 +32,26 @@ def vector_key(fingerprint: str, note: Note) -> str:
 
 
 def spans_of(embedder: Embedder, note: Note) -> list[Span]:
-    """The spans of a note's text that are embedded one by one."""
-    if isinstance(embedder, PassageEmbedder):
-        return embedder.spans(note.text, reserve=len(header(note)))
-    return [(0, len(note.text))]
+    """The spans of a note's text that are embedded one by one.
+
+    Raises:
+        EmbedderError: the embedder failed, or its spans do not cover the text.
+    """
+    if not isinstance(embedder, PassageEmbedder):
+        return [(0, len(note.text))]
+    with _blamed_on(embedder):
+        spans = embedder.spans(note.text, reserve=len(header(note)))
+    reached = 0
+    for start, end in spans:
+        if not 0 <= start <= reached:
+            break
+        reached = max(reached, end)
+    if not spans or spans[-1][1] != reached or reached != len(note.text):
+        raise EmbedderError(
+            f"embedder {embedder.fingerprint} returned spans {spans[:3]} for {len(note.text)} characters: in order, and"
+            " without gaps, they must cover the whole text"
+        )
+    return spans
 
 
 def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Passages]:
@@ -57,9 +74,10 @@ def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
     """``embedder.embed(texts)``, checked.
 
     Raises:
-        EmbedderError: not one finite unit vector a text.
+        EmbedderError: it failed, or returned something other than one finite unit vector a text.
     """
-    vectors = np.asarray(embedder.embed(texts), np.float32)
+    with _blamed_on(embedder), np.errstate(over="ignore"):
+        vectors = np.asarray(embedder.embed(texts), np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise EmbedderError(
             f"embedder {embedder.fingerprint} returned shape {vectors.shape} for {len(texts)} texts: it must return"
@@ -72,3 +90,16 @@ def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
             " vectors must be finite and normalized to length 1"
         )
     return vectors
+
+
+@contextmanager
+def _blamed_on(embedder: Embedder) -> Iterator[None]:
+    """Whatever an embedder raises that is not ours becomes an error that names it."""
+    try:
+        yield
+    except ZettelError:
+        raise
+    except Exception as error:
+        raise EmbedderError(
+            f"embedder {embedder.fingerprint} failed ({type(error).__name__}: {error}): mend it, or try again"
+        ) from error

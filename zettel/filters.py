@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from operator import ge, gt, le, lt
-from typing import Any, TypedDict, Unpack, get_args
+from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 from zettel.errors import InputError
-from zettel.model import Note, Status, TimePrecision
+from zettel.model import STATUSES, Note, TimePrecision
 from zettel.times import parse_time
 
-_STATUSES = get_args(Status)
 _SEARCHED = ("active", "superseded")
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "ne": lambda value, wanted: not _holds(value, wanted),
@@ -49,17 +48,21 @@ def moment(value: datetime | str, zone: ZoneInfo) -> tuple[datetime, TimePrecisi
     if not isinstance(value, datetime | str):
         raise InputError(f'{value!r} is no time: use a datetime, or ISO 8601 text such as "2023-05-08"')
     time, precision = parse_time(value) if isinstance(value, str) else (value, "second")
-    return (time.replace(tzinfo=zone) if time.utcoffset() is None else time), precision
+    time = time.replace(tzinfo=zone) if time.utcoffset() is None else time
+    offset = time.utcoffset() or timedelta()
+    if odd := offset % timedelta(minutes=1):  # local times of before 1900: ISO 8601, and so an export, knows no seconds
+        time = time.replace(tzinfo=timezone(offset - odd))
+    return time, precision
 
 
 class Filters(TypedDict, total=False):
     """Conditions as a caller gives them; all must hold.
 
-    ``since`` and ``until`` bound when things happened (datetimes, or ISO 8601 text of any precision); ``until`` includes
-    all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and lower case
+    ``since`` and ``until`` bound when things happened (datetimes, or ISO 8601 text of any precision); ``until``
+    includes all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and lower case
     alike; of ``tags`` a note must have all. ``where`` maps paths into the metadata ("project.name") to a value, a list
-    of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte). ``status`` is one or several;
-    without it, active and superseded notes are let through.
+    of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte); a note that lacks the path is not
+    let through. ``status`` is one or several; without it, active and superseded notes are let through.
     """
 
     since: datetime | str | None
@@ -67,7 +70,7 @@ class Filters(TypedDict, total=False):
     speaker: str | Collection[str] | None
     tags: str | Collection[str] | None
     where: Mapping[str, Any] | None
-    status: str | Collection[str]
+    status: str | Collection[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,8 @@ class Filter:
         since, until, speaker = given.get("since"), given.get("until"), given.get("speaker")
         status = given.get("status")
         statuses = frozenset(_SEARCHED if status is None else _several("status", status))
-        if unknown := sorted(statuses.difference(_STATUSES)):
-            raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(_STATUSES)}")
+        if unknown := sorted(statuses.difference(STATUSES)):
+            raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(STATUSES)}")
         return cls(
             since=moment(since, zone)[0] if since is not None else None,
             until=end_of(*moment(until, zone)) if until is not None else None,
@@ -141,7 +144,7 @@ def _conditions(where: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if where is None:
         return None
     if not isinstance(where, Mapping) or not all(isinstance(path, str) for path in where):
-        raise InputError(f'where is {where!r}: use a mapping from paths into the metadata, such as {{"project.name": "x"}}')
+        raise InputError(f'where is {where!r}: use a mapping from paths into the metadata ({{"project.name": "x"}})')
     for path, wanted in where.items():
         operators = wanted if isinstance(wanted, Mapping) else ()
         if strange := [operator for operator in operators if operator not in _OPERATORS]:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from zettel.embedding import embed_notes, vector_key
-from zettel.errors import AnalyzerError, InputError
+from zettel.errors import AnalyzerError, InputError, ZettelError
 from zettel.filters import moment
 from zettel.identity import note_id
 from zettel.model import Cause, Message, Note, NoteChange, Source, TimePrecision, revisable_fields
@@ -21,6 +21,7 @@ from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Read
 
 _TAIL = 20  # messages of a session looked at to find the one that a new message answers
 _MAX_ID = 200
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,21 @@ def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source 
         InputError: it can't become a note; the message says why.
     """
     message = Message(text=message) if isinstance(message, str) else message
+    if source is not None and not isinstance(source, Source):
+        raise InputError(f"source {source!r} can't be used: give a zettel.Source, or an address as text")
     if not message.text.strip():
         raise InputError(f"the text is empty ({message.text!r}): a note needs words")
     if len(message.text) > max_text:
         raise InputError(
             f"the text has {len(message.text):,} characters, more than the {max_text:,} of Config.max_text: split it"
         )
-    check_json(message.model_dump(mode="json", exclude={"time"}))
+    check_json(message.model_dump(exclude={"time"}))
+    check_json(source and source.model_dump())
     time, precision = None, None
     if message.time is not None:
         time, precision = moment(message.time, zone)
+        if not _EARLIEST <= time <= _LATEST:
+            raise InputError(f"time {message.time!s} is beyond the calendar of UTC: leave it out where it is unknown")
     return Incoming(
         text=message.text,
         speaker=message.speaker or message.role,
@@ -86,7 +92,9 @@ def check_json(value: object) -> None:
             f"a lone surrogate ({error.object[error.start]!r}) is no character: decode the text properly first"
         ) from error
     except (ValueError, TypeError) as error:
-        raise InputError(f"not a JSON value ({error}): use text, finite numbers, true, false, null, lists and objects") from error
+        raise InputError(
+            f"not a JSON value ({error}): use text, finite numbers, true, false, null, lists and objects"
+        ) from error
 
 
 def check_id(given: str) -> str:
@@ -109,22 +117,30 @@ def check_all(messages: Iterable[Message | str], zone: ZoneInfo, max_text: int, 
     Raises:
         InputError: lists every bad item.
     """
+    if isinstance(messages, str | Message) or not isinstance(messages, Iterable):
+        raise InputError(f"{_shown(messages)} is no list of messages: put it into one, or call add()")
     good: list[Incoming] = []
     bad: list[tuple[int, str]] = []
     for position, message in enumerate(messages):
         try:
             if not isinstance(message, Message | str):
-                raise InputError(f"{type(message).__name__} is neither zettel.Message nor str")
+                raise InputError(f"{_shown(message)} is neither zettel.Message nor str")
             incoming = check(message, zone, max_text)
-        except (InputError, ValidationError) as error:
+        except InputError as error:
             bad.append((position, str(error)))
         else:
             good.append(replace(incoming, id=_transcript_id(namespace, incoming)))
     if bad:
         listed = "; ".join(f"item {n}: {reason}" for n, reason in bad[:5])
         more = f"; and {len(bad) - 5} more in .items" if len(bad) > 5 else ""
-        raise InputError(f"{len(bad)} of {len(bad) + len(good)} messages can't be used, none was added: {listed}{more}", bad)
+        total = len(bad) + len(good)
+        raise InputError(f"{len(bad)} of {total} messages can't be used, none was added: {listed}{more}", bad)
     return good
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
 
 
 def _transcript_id(namespace: str, item: Incoming) -> str | None:
@@ -145,7 +161,7 @@ class Intake:
     namespace: str
     analyzer: Callable[[], Analyzer]
     embedder: Callable[[], Embedder]
-    _analyses: dict[Utterance, Analysis] = field(default_factory=dict)
+    _analyses: dict[_Heard, Analysis] = field(default_factory=dict)
     _passages: dict[str, Passages] = field(default_factory=dict)
 
     def plan(self, items: Sequence[Incoming], cause: Cause) -> tuple[Draft | None, list[str]]:
@@ -205,22 +221,18 @@ class Intake:
             if source is not None and source.conversation_id is not None:
                 session = source.conversation_id, source.session_id or ""
                 if session not in said:
-                    said[session] = [_said(n) for n in self.reader.tail(*session, _TAIL) if n.status != "archived"]
+                    said[session] = [_said(note) for note in self.reader.tail(*session, _TAIL)]
                 answers = _answered(item, said[session])
                 said[session].append(_Said(name, source.message_id, item.speaker, item.text))
             utterances.append(_utterance(item, answers))
         return utterances
 
     def _analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
-        todo = [u for u in dict.fromkeys(utterances) if u not in self._analyses]
+        heard = [_heard(u) for u in utterances]
+        todo = {key: u for key, u in zip(heard, utterances, strict=True) if key not in self._analyses}
         if todo:
-            analyses = self.analyzer().analyze(todo)
-            if len(analyses) != len(todo):
-                raise AnalyzerError(
-                    f"analyzer {self.analyzer().name} returned {len(analyses)} analyses for {len(todo)} messages"
-                )
-            self._analyses.update(zip(todo, analyses, strict=True))
-        return [self._analyses[u] for u in utterances]
+            self._analyses.update(zip(todo, analyze(self.analyzer(), list(todo.values())), strict=True))
+        return [self._analyses[key] for key in heard]
 
     def _embed(self, embedder: Embedder, notes: dict[str, Note]) -> dict[str, Passages]:
         """The passages that the store lacks, by key."""
@@ -232,25 +244,79 @@ class Intake:
 
 
 _Named: TypeAlias = tuple[int, str, Incoming]
+_Heard: TypeAlias = tuple[Utterance, str | None]
+
+
+def _heard(utterance: Utterance) -> _Heard:
+    """What tells utterances apart. An instant told in two zones is equal to Python, but may be two days to a reader."""
+    return utterance, utterance.time.isoformat() if utterance.time else None
+
+
+def analyze(analyzer: Analyzer, utterances: Sequence[Utterance]) -> list[Analysis]:
+    """``analyzer.analyze(utterances)``, checked.
+
+    Raises:
+        AnalyzerError: it failed, or returned something other than one usable analysis an utterance.
+    """
+    try:
+        analyses: object = analyzer.analyze(utterances)
+    except ZettelError:
+        raise
+    except Exception as error:
+        raise AnalyzerError(
+            f"analyzer {analyzer.name} failed ({type(error).__name__}: {error}); nothing was added: mend it, or open"
+            " the memory with another analyzer"
+        ) from error
+    found = len(analyses) if isinstance(analyses, list | tuple) else None
+    if not isinstance(analyses, list | tuple) or found != len(utterances):
+        raise AnalyzerError(
+            f"analyzer {analyzer.name} returned {found or 'no'} analyses for {len(utterances)} messages; nothing was"
+            " added: it must return one a message"
+        )
+    for utterance, analysis in zip(utterances, analyses, strict=True):
+        if fault := _fault(analysis, utterance):
+            raise AnalyzerError(f"analyzer {analyzer.name} returned {_shown(analysis)}; nothing was added: {fault}")
+    return list(analyses)
+
+
+def _fault(analysis: object, utterance: Utterance) -> str:
+    """What makes an analysis unusable; "" where nothing does."""
+    if not isinstance(analysis, Analysis):
+        return "it must return values of zettel.protocols.Analysis"
+    lists = analysis.keywords, analysis.tags, analysis.entities, analysis.derived_from
+    if not isinstance(analysis.context, str) or not all(_is_texts(values) for values in lists):
+        return "the context must be a text, every other field a tuple of texts"
+    if not {utterance.answers_id}.issuperset(analysis.derived_from):
+        return f"derived_from may name only the message answered, {utterance.answers_id!r}"
+    try:
+        check_json([analysis.context, *lists])
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _is_texts(values: object) -> bool:
+    return isinstance(values, tuple | list) and all(isinstance(value, str) for value in values)
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """An earlier message of a session."""
+    """An earlier message of a session. One that was forgotten keeps its place, but is not answered any more."""
 
     note_id: str
     message_id: str | None
     speaker: str | None
     text: str
+    forgotten: bool = False
 
 
 def _said(note: Note) -> _Said:
-    return _Said(note.id, note.sources[0].message_id, note.speaker, note.text)
+    return _Said(note.id, note.sources[0].message_id, note.speaker, note.text, note.status == "archived")
 
 
 def _answered(item: Incoming, before: Sequence[_Said]) -> _Said | None:
     """The message that ``item`` answers: its parent where the transcript names it, else the last by someone else."""
-    recent = before[-_TAIL:]
+    recent = [said for said in before[-_TAIL:] if not said.forgotten]
     parent = item.source.parent_id if item.source else None
     if parent is not None:
         return next((said for said in reversed(recent) if said.message_id == parent), None)

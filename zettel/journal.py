@@ -43,7 +43,7 @@ def apply(state: State, changes: Iterable[Change], erased: Set[str] = frozenset(
     """
     after = state.copy()
     for change in changes:
-        if not (erased and erased.intersection(touched(change))):
+        if erased.isdisjoint(touched(change)):
             _step(after, change)
     return after
 
@@ -65,8 +65,9 @@ def _step(state: State, change: Change) -> None:
             key = change.source_id, change.target_id, change.kind
             _expect(change, state.links.get(key) == change.before)
             if change.after is None:
-                del state.links[key]
+                state.links.pop(key, None)
             else:
+                _expect(change, change.source_id in state.notes and change.target_id in state.notes)
                 state.links[key] = dict(change.after)
         case Use():
             _expect(change, change.note_id in state.notes)
@@ -83,8 +84,8 @@ def _step(state: State, change: Change) -> None:
 def _expect(change: Change, holds: bool) -> None:
     if not holds:
         raise StoreDamagedError(
-            f"change {change.id} ({change.type} of {touched(change)[0]}) does not fit what stands before it; the journal"
-            " is damaged: restore a copy, or export what can be read and load it into a new memory"
+            f"change {change.id} ({change.type} of {touched(change)[0]}) does not fit what stands before it; the"
+            " journal is damaged: restore a copy, or export what can be read and load it into a new memory"
         )
 
 
@@ -98,7 +99,9 @@ def invert(change: Change, undoes: str) -> Change:
         InputError: an erasure, which nothing takes back.
     """
     if isinstance(change, Erasure):
-        raise InputError(f"change {change.id} erased note {change.note_id}: what was erased is gone and can't be undone")
+        raise InputError(
+            f"change {change.id} erased note {change.note_id}: what was erased is gone and can't be undone"
+        )
     if isinstance(change, Use):
         return change.model_copy(update={"id": "", "undoes": undoes, "count": -change.count})
     return change.model_copy(update={"id": "", "undoes": undoes, "before": change.after, "after": change.before})
@@ -171,7 +174,7 @@ class Ledger:
                 self._push(root)
         self._latest[self._root[change.id]] = change.id
         if isinstance(change, Erasure):
-            self._erase(change.note_id)
+            self._erase(change)
 
     def stands(self, root: str) -> bool:
         """Whether a change that takes nothing back is in effect."""
@@ -195,11 +198,12 @@ class Ledger:
         for _, note_id in needs(change):
             self._dependents[note_id].pop(root, None)
 
-    def _erase(self, note_id: str) -> None:
+    def _erase(self, change: Erasure) -> None:
         """Nothing of an erased note stands any more, nor can be put back."""
-        self._erased.add(note_id)
-        for root in [*self._dependents.get(note_id, ()), *self._stacks.get(("note", note_id), ())]:
+        self._erased.add(change.note_id)
+        for root in [*self._dependents.get(change.note_id, ()), *self._stacks.get(("note", change.note_id), ())]:
             self._pop(root)
+            self._latest[root] = change.id
 
     # ------------------------------------------------------------------- undo
 
@@ -218,12 +222,13 @@ class Ledger:
         undoing = _Undoing(self, {self._root[t] for t in targets})
         for change_id in reversed(targets):
             undoing.take_back(change_id)
-        if undoing.blocking and not cascade:
+        blocking = undoing.blocking()
+        if blocking and not cascade:
             raise ConflictError(
-                f"{_named(target)} can't be undone alone: {len(undoing.blocking)} later change(s) build on it"
-                f" ({', '.join(undoing.blocking[:5])}{' ...' if len(undoing.blocking) > 5 else ''}); undo those first, or"
+                f"{_named(target)} can't be undone alone: {len(blocking)} later change(s) build on it"
+                f" ({', '.join(blocking[:5])}{' ...' if len(blocking) > 5 else ''}); undo those first, or"
                 " pass cascade=True to take them along",
-                undoing.blocking,
+                blocking,
             )
         return undoing.changes
 
@@ -254,23 +259,21 @@ class _Undoing:
 
     def __init__(self, ledger: Ledger, targets: set[str]) -> None:
         self.changes: list[Change] = []
-        self.blocking: list[str] = []
         self._ledger = ledger
         self._targets = targets
         self._stacks: dict[Cell, list[str]] = {}
-        self._moved: set[str] = set()
+        self._moved: dict[str, bool] = {}  # root: whether it stood, and so is taken out
 
     def take_back(self, change_id: str) -> None:
         """Plan the inverse of a change in effect, after those of everything that stands on it."""
         root = self._ledger._root[change_id]
         if root in self._moved or not self._ledger.in_effect(change_id):
             return
-        self._moved.add(root)
-        stands = self._ledger.stands(root)
+        stands = self._moved[root] = self._ledger.stands(root)
         if stands:
             self._take_back_dependents(root)
         for blocker in self._above(root) if stands else self._in_the_way(root):
-            self._block(blocker)
+            self.take_back(self._ledger._latest[blocker])
         for cell in writes(self._ledger._changes[root]):
             if stands:
                 self._stack(cell).remove(root)
@@ -279,23 +282,25 @@ class _Undoing:
         latest = self._ledger._latest[root]
         self.changes.append(invert(self._ledger._changes[latest], latest))
 
+    def blocking(self) -> list[str]:
+        """What moves though nobody asked, newest first; what goes along with a note that goes is none of it."""
+        changes = self._ledger._changes
+        gone = (changes[root] for root, stood in self._moved.items() if stood)
+        leaving = {change.note_id for change in gone if isinstance(change, NoteChange)}
+        unasked = (
+            self._ledger._latest[root]
+            for root, stood in self._moved.items()
+            if root not in self._targets
+            and not (stood and follows(changes[root]) and not leaving.isdisjoint(touched(changes[root])))
+        )
+        return sorted(unasked, key=_place, reverse=True)
+
     def _take_back_dependents(self, root: str) -> None:
         """Take back what needs the note that ``root`` brought, newest first."""
         change = self._ledger._changes[root]
         if isinstance(change, NoteChange):
             for dependent in reversed(self._ledger._dependents.get(change.note_id, {})):
-                if follows(self._ledger._changes[dependent]):
-                    self.take_back(self._ledger._latest[dependent])
-                else:
-                    self._block(dependent)
-
-    def _block(self, root: str) -> None:
-        if root in self._moved:
-            return
-        latest = self._ledger._latest[root]
-        if root not in self._targets:
-            self.blocking.append(latest)
-        self.take_back(latest)
+                self.take_back(self._ledger._latest[dependent])
 
     def _stack(self, cell: Cell) -> list[str]:
         if cell not in self._stacks:
@@ -322,7 +327,12 @@ class _Undoing:
 
 def commit_of(change_id: str) -> int:
     """The number of the commit that a change id ("12.3") belongs to."""
-    return int(change_id.partition(".")[0])
+    return _place(change_id)[0]
+
+
+def _place(change_id: str) -> tuple[int, int]:
+    commit, _, number = change_id.partition(".")
+    return int(commit), int(number)
 
 
 def _named(target: str | int) -> str:
@@ -334,7 +344,7 @@ def _named(target: str | int) -> str:
 
 def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
     """What a change did, field by field; ``texts`` are those of the notes that came or went, by ordinal."""
-    common = {"change_id": change.id, "note_id": touched(change)[0]}
+    common: dict[str, Any] = {"change_id": change.id, "note_id": touched(change)[0]}
     match change:
         case NoteChange():
             text = texts.get(change.ordinal, "(erased)")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 TimePrecision = Literal["second", "minute", "day", "month", "year"]
 Status = Literal["active", "superseded", "archived", "quarantined"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 Cause = Literal["add", "ingest", "update", "use", "consolidate", "forget", "load", "edit", "undo"]
 LinkKind = Literal[
     "similar", "next", "same_entity", "elaborates", "supersedes", "contradicts", "causes", "part_of"

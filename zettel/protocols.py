@@ -316,8 +316,8 @@ class Posting:
 class Columns:
     """The notes of a memory as a table that signals read: one row a note, ``n`` rows.
 
-    ``alive`` tells the rows that are notes still; the others are left over and never searched. Passages of a row lie
-    together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
+    ``alive`` tells the rows that are notes still; the others are left over and never searched. ``ordinals`` is the order
+    in which they arrived, ``status`` the place of their status in ``model.STATUSES``. Passages of a row lie together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
     precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none. ``has(row, term)``
@@ -325,6 +325,8 @@ class Columns:
     """
 
     alive: NDArray[np.bool_]
+    ordinals: NDArray[np.int64]
+    status: NDArray[np.int64]
     vectors: Vector
     first: NDArray[np.int64]
     windows: NDArray[np.int64]

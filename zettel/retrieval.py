@@ -14,7 +14,7 @@ from zettel.config import Config
 from zettel.errors import InputError
 from zettel.filters import Filter
 from zettel.index import ExactIndex
-from zettel.model import Hit, Link, Note, WhyNot
+from zettel.model import STATUSES, Hit, Link, Note, WhyNot
 from zettel.protocols import Query, Reader, Signal, Vector
 from zettel.scoring import Fused, Scan, fuse
 from zettel.text import shorten, terms
@@ -124,16 +124,15 @@ def rank(
     scan = Scan(query, index.columns(), config)
     mask = allowed_rows(index, allowed)
     fused = fuse(scan, signals, mask, config.weights)
-    ordinals = np.array(index.ordinals, np.int64)
-    order = np.lexsort((ordinals, -fused.scores))
+    order = np.lexsort((scan.columns.ordinals, -fused.scores))
     return Ranking(index, scan, signals, fused, order[: int(mask.sum())])
 
 
 def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
     """The rows a filter lets through, as a mask."""
     columns = index.columns()
-    status = np.array([s in allowed.status for s in index.status], np.bool_)
-    mask: NDArray[np.bool_] = columns.alive & status
+    searched = np.array([status in allowed.status for status in STATUSES], np.bool_)
+    mask: NDArray[np.bool_] = columns.alive & searched[columns.status]
     if allowed.since is not None:
         mask &= columns.until > allowed.since.timestamp()
     if allowed.until is not None:

@@ -16,6 +16,7 @@ from zettel.protocols import Embedder, Passages, Reader, Store
 
 _SAMPLE = 50  # notes whose own vectors serve as queries
 _TOP = 10
+_DIFFERS = "what the store shows is not what the journal amounts to: restore a copy of the memory"
 
 
 def verify(reader: Reader, store: Store | None, index: ExactIndex, embedder: Embedder) -> Verification:
@@ -48,11 +49,11 @@ def _against_journal(reader: Reader, notes: list[Note]) -> Iterator[Problem]:
     shown = {note.id: (note.ordinal, revisable_fields(note)) for note in notes}
     for note_id in sorted(shown.keys() | state.notes.keys()):
         if shown.get(note_id) != state.notes.get(note_id):
-            yield Problem(place=f"note {note_id}", reason="what the store shows is not what the journal amounts to")
+            yield Problem(place=f"note {note_id}", reason=_DIFFERS)
     links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in reader.links()}
     for key in sorted(links.keys() | state.links.keys()):
         if links.get(key) != state.links.get(key):
-            yield Problem(place=f"link {' '.join(key)}", reason="what the store shows is not what the journal amounts to")
+            yield Problem(place=f"link {' '.join(key)}", reason=_DIFFERS)
 
 
 def _texts(notes: list[Note]) -> Iterator[Problem]:

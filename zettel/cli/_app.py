@@ -8,7 +8,13 @@ import typer
 from typer.core import TyperGroup
 
 import zettel
-from zettel.cli import changing, demonstration, finding, ingestion, journal, keeping, models
+from zettel.cli import models
+from zettel.cli.changing import add, forget, undo
+from zettel.cli.demonstration import demo
+from zettel.cli.finding import recall, search, show
+from zettel.cli.ingestion import ingest
+from zettel.cli.journal import diff, log
+from zettel.cli.keeping import export, load, stats, verify
 from zettel.cli.output import fail, warn
 from zettel.errors import ZettelError
 
@@ -48,27 +54,23 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     *,
-    version: Annotated[  # noqa: ARG001 -- its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
-_BEGIN, _ASK, _CHANGE, _JOURNAL, _KEEP = "Begin", "Ask", "Change", "Journal", "Keep"
+#: The panels of the help, in order, with their commands.
+_PANELS = {
+    "Ask": (search, recall, show),
+    "Change": (ingest, add, forget, undo),
+    "Journal": (log, diff),
+    "Keep": (verify, export, load, stats),
+}
 
-app.command("demo", rich_help_panel=_BEGIN)(demonstration.demo)
-app.add_typer(models.app, name="models", rich_help_panel=_BEGIN)
-app.command("ingest", rich_help_panel=_CHANGE)(ingestion.ingest)
-app.command("add", rich_help_panel=_CHANGE)(changing.add)
-app.command("forget", rich_help_panel=_CHANGE)(changing.forget)
-app.command("undo", rich_help_panel=_CHANGE)(changing.undo)
-app.command("search", rich_help_panel=_ASK)(finding.search)
-app.command("recall", rich_help_panel=_ASK)(finding.recall)
-app.command("show", rich_help_panel=_ASK)(finding.show)
-app.command("log", rich_help_panel=_JOURNAL)(journal.log)
-app.command("diff", rich_help_panel=_JOURNAL)(journal.diff)
-app.command("verify", rich_help_panel=_KEEP)(keeping.verify)
-app.command("export", rich_help_panel=_KEEP)(keeping.export)
-app.command("load", rich_help_panel=_KEEP)(keeping.load)
-app.command("stats", rich_help_panel=_KEEP)(keeping.stats)
+app.command(rich_help_panel="Begin")(demo)
+app.add_typer(models.app, name="models", rich_help_panel="Begin")
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)

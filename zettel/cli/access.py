@@ -1,20 +1,23 @@
 """Opening memories, and finding the notes that shortened ids mean."""
 
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from zettel.cli import wording
 from zettel.errors import InputError, NotFoundError, StoreError
-from zettel.model import Status, touched
+from zettel.model import Note, Status, touched
 from zettel.text import shorten
 
 if TYPE_CHECKING:
     from zettel.memory import Memory
 
 _SHOWN = 10  # candidates that an ambiguous id lists
-_EVERY: tuple[Status, ...] = get_args(Status)
 
 
 @contextmanager
@@ -22,9 +25,8 @@ def reading(address: str, *, namespace: str, embedder: str | None = None, timezo
     """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
     from zettel.registry import open_memory
 
-    with open_memory(
-        address, namespace=namespace, embedder=_embedder(address, namespace, embedder), timezone=timezone, read_only=True
-    ) as memory:
+    chosen = _embedder(address, namespace, embedder)
+    with open_memory(address, namespace=namespace, embedder=chosen, timezone=timezone, read_only=True) as memory:
         yield memory
 
 
@@ -43,9 +45,8 @@ def writing(
     from zettel.config import DEFAULT, Config
     from zettel.registry import open_memory
 
-    if not make:
-        with reading(address, namespace=namespace):
-            pass  # a missing file is an error here, and not made
+    if not make and "://" not in address and not Path(address).exists():
+        raise StoreError(f"no memory at {address}: check the path, or make one with `zettel add` or `zettel ingest`")
     with open_memory(
         address, namespace=namespace, embedder=_embedder(address, namespace, embedder), analyzer=analyzer,
         timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
@@ -93,8 +94,8 @@ def find_id(memory: Memory, given: str) -> str:
     """
     if given in memory:
         return given
-    notes = {note.id: note.text for note in memory.notes(status=_EVERY) if note.id.startswith(given)}
-    found = sorted(notes) or sorted({i for c in memory.log() for change in c.changes for i in touched(change) if i.startswith(given)})
+    notes = {note.id: note.text for note in every_note(memory) if note.id.startswith(given)}
+    found = sorted(notes) or sorted(i for i in _ever(memory) if i.startswith(given))
     if given in found or len(found) == 1:
         return given if given in found else found[0]
     if not found:
@@ -102,3 +103,22 @@ def find_id(memory: Memory, given: str) -> str:
     listed = "; ".join(f"{i} ({shorten(notes[i], 40)})" if i in notes else i for i in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise InputError(f"{given!r} begins the ids of {len(found)} notes, give more of it: {listed}{more}")
+
+
+def every_note(memory: Memory) -> list[Note]:
+    """All notes present, whatever their status."""
+    return memory.notes(status=get_args(Status))
+
+
+def titles(memory: Memory) -> wording.Title:
+    """How the notes of a memory are called: by id and first words, or by the id alone where the text is gone."""
+
+    def title(note_id: str) -> str:
+        return wording.title(note_id, memory.get(note_id).text if note_id in memory else None)
+
+    return title
+
+
+def _ever(memory: Memory) -> set[str]:
+    """The ids of all notes that the journal speaks of."""
+    return {note_id for commit in memory.log() for change in commit.changes for note_id in touched(change)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zettel.filters import Filters
+if TYPE_CHECKING:
+    from zettel.filters import Filters
 
 Memory = Annotated[str, typer.Argument(metavar="MEMORY", help="The memory: a path to its file, or a store's address.")]
 Query = Annotated[str, typer.Argument(metavar="QUERY", help="A question, in words.")]
@@ -22,10 +23,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line
 Note = Annotated[str, typer.Argument(metavar="ID", help="A note's id, or the beginning of it.")]
 
 At = Annotated[str | None, typer.Option(metavar="TIME", help="The moment of asking, for words like 'last week'.")]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened then or later: 2025-05, 2025-05-08.")]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened then or earlier, all of it included.")]
-Speakers = Annotated[list[str] | None, typer.Option("--speaker", metavar="NAME", help="Only what they said; repeatable.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag; repeatable: with all.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened then or later: 2025-05-08.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened until the end of that: 2025-05.")]
+Speakers = Annotated[list[str] | None, typer.Option("--speaker", metavar="NAME", help="Only what they said.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag, or all these.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(

@@ -19,8 +19,8 @@ from rich.text import Text
 #: A piece of a line: text, or text and the style it is shown in.
 Piece: TypeAlias = str | tuple[str, str]
 
-# Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of writing,
-# which make a line read other than it is.
+# Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of
+# writing, which make a line read other than it is.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -34,24 +34,22 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def write(*pieces: Piece, indent: int = 0, width: int | None = None) -> None:
-    """Print a line on stdout, each of its own lines indented.
+def write(*pieces: Piece, indent: int = 0, hang: int = 0, width: int | None = None) -> None:
+    """Print a line on stdout, indented; all but its first row by ``hang`` more.
 
-    On a terminal it is wrapped to the terminal's width, or to ``width`` columns if that is less. In a pipe it is wrapped
-    only where a ``width`` is given, so that a line can be found again by its words.
+    On a terminal it is wrapped to the terminal's width, or to ``width`` columns if that is less. In a pipe it is
+    wrapped only where a ``width`` is given, so that a line can be found again by its words.
     """
     console = _stdout()
     if console.is_terminal:
         width = min(console.width, width or console.width)
-    for line in _text(pieces).split("\n", allow_blank=True):
-        rows = [line] if width is None else line.wrap(console, max(20, width - indent))
-        for row in rows:
-            row.rstrip()
-            console.print(Text(" " * indent + row.plain if row.plain else "") if not row.spans else _moved(row, indent), soft_wrap=True)
-
-
-def _moved(row: Text, indent: int) -> Text:
-    return Text(" " * indent).append_text(row)
+    lines = list(_text(pieces).split("\n", allow_blank=True))
+    if width is not None:
+        lines = [row for line in lines for row in line.wrap(console, max(20, width - indent - hang))]
+    for number, row in enumerate(lines):
+        row.rstrip()
+        margin = " " * (indent + hang * (number > 0)) if row else ""
+        console.print(Text(margin).append_text(row), soft_wrap=True)
 
 
 def _text(pieces: Sequence[Piece]) -> Text:
@@ -75,9 +73,9 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
 
 
 def write_json(value: Any) -> None:
-    """Print a value, or a model, as one line of JSON on stdout, at once.
+    r"""Print a value, or a model, as one line of JSON on stdout, at once.
 
-    Characters that a terminal would obey stand in it as ``\\u`` escapes, which say the same.
+    Characters that a terminal would obey stand in it as ``\u`` escapes, which say the same.
     """
     plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
     ascii_only = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"

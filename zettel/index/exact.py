@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zettel.filters import end_of
 from zettel.index.postings import Postings
-from zettel.model import Note
+from zettel.model import STATUSES, Note
 from zettel.protocols import Columns, Passages, Vector
 from zettel.text import terms
 
@@ -20,18 +20,18 @@ _NEVER = float("nan")
 class ExactIndex:
     """Notes as rows. Put and remove notes in any order; ``columns`` is the table that signals read.
 
-    A removed note's row stays behind, dead. By row: ``ids``, ``ordinals``, and what filters read: ``status``, ``tags``
-    and ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
+    A removed note's row stays behind, dead. By row: ``ids``, and what filters read beside the columns: ``tags`` and
+    ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
     """
 
     def __init__(self, window: int) -> None:
         self.head = 0
         self.ids: list[str] = []
-        self.ordinals: list[int] = []
-        self.status: list[str] = []
         self.tags: list[frozenset[str]] = []
         self.metadata: list[Mapping[str, Any]] = []
         self._window = window
+        self._ordinals: list[int] = []
+        self._status: list[int] = []
         self._session_of: list[tuple[str, str] | None] = []
         self._row: dict[str, int] = {}
         self._alive: list[bool] = []
@@ -70,7 +70,8 @@ class ExactIndex:
             row = self._row.get(note.id)
             if row is None:
                 row = self._append(note, passages[note.id])
-            self.status[row], self.tags[row], self.metadata[row] = note.status, frozenset(note.tags), note.metadata
+            self._status[row] = STATUSES.index(note.status)
+            self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
             text = terms(note.text)
             self._lengths[row] = len(text)
             self._postings.put(row, text, _annotation_terms(note))
@@ -89,8 +90,8 @@ class ExactIndex:
     def _append(self, note: Note, passages: Passages) -> int:
         row = self._row[note.id] = len(self.ids)
         self.ids.append(note.id)
-        self.ordinals.append(note.ordinal)
-        self.status.append(note.status)
+        self._ordinals.append(note.ordinal)
+        self._status.append(0)
         self.tags.append(frozenset())
         self.metadata.append({})
         self._session_of.append(note.conversation)
@@ -111,7 +112,7 @@ class ExactIndex:
         if note.conversation:
             session = self._sessions.setdefault(note.conversation, [])
             session.append(row)
-            session.sort(key=self.ordinals.__getitem__)  # nearly always in order already
+            session.sort(key=self._ordinals.__getitem__)  # nearly always in order already
             self._slide(session, session.index(row) if session[-1] != row else len(session) - 1)
         return row
 
@@ -152,6 +153,8 @@ class ExactIndex:
             times = np.array(self._times, np.float64).reshape(-1, 2)
             self._columns = Columns(
                 alive=np.array(self._alive, np.bool_),
+                ordinals=np.array(self._ordinals, np.int64),
+                status=np.array(self._status, np.int64),
                 vectors=self._vectors[: self._n_passages],
                 first=np.array(self._first, np.int64),
                 windows=np.array(self._windows, np.int64).reshape(-1, 2 * self._window),

@@ -16,8 +16,8 @@ _USERS = frozenset({"user", "human"})
 
 def values(scan: Scan) -> NDArray[np.float64]:
     """1 for what a user said, else 0."""
-    users = [speaker.lower() in _USERS for speaker in scan.columns.speakers]
-    return np.append(np.array(users, np.float64), 0.0)[scan.columns.speaker]
+    users = [float(speaker.lower() in _USERS) for speaker in scan.columns.speakers]
+    return np.array([*users, 0.0])[scan.columns.speaker]
 
 
 def reason(scan: Scan, row: int) -> str | None:

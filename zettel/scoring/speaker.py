@@ -15,11 +15,15 @@ STANDARDIZED = False
 
 def values(scan: Scan) -> NDArray[np.float64]:
     """1 for notes of a speaker whose first or last name the question has, else 0."""
-    asked = set(words(scan.query.text))
-    named = [not asked.isdisjoint(words(speaker)) for speaker in scan.columns.speakers]
-    return np.append(np.array(named, np.float64), 0.0)[scan.columns.speaker]  # speaker -1, none, reads the last
+    named = [float(_named(scan, speaker)) for speaker in scan.columns.speakers]
+    return np.array([*named, 0.0])[scan.columns.speaker]  # speaker -1, none, reads the last
 
 
 def reason(scan: Scan, row: int) -> str | None:
     """Names the speaker."""
-    return f"{scan.columns.speakers[scan.columns.speaker[row]]} says it" if values(scan)[row] else None
+    code = scan.columns.speaker[row]
+    return f"{scan.columns.speakers[code]} says it" if code >= 0 and _named(scan, scan.columns.speakers[code]) else None
+
+
+def _named(scan: Scan, speaker: str) -> bool:
+    return not set(words(scan.query.text)).isdisjoint(words(speaker))

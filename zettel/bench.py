@@ -1,0 +1,119 @@
+"""What taking in and searching transcripts costs on this machine, against what embedding alone costs in the same run."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zettel.config import DEFAULT, Config
+from zettel.errors import InputError
+from zettel.memory import Memory
+from zettel.protocols import PassageEmbedder, Span, Vector
+from zettel.registry import embedder as make_embedder
+from zettel.registry import open_memory
+
+_QUERIES = 200
+_QUERY_CHARACTERS = 80  # a question's length
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """Times in seconds, medians in milliseconds; ratios are within the run, and so hold on another machine too.
+
+    ``embed_s`` is one uncached call over exactly the strings that the ingestion embedded, ``again_s`` the second
+    ingestion of the same files.
+    """
+
+    notes: int
+    ingest_s: float
+    embed_s: float
+    again_s: float
+    again_commits: int
+    bytes_per_note: float
+    search_ms: float
+    query_embed_ms: float
+
+    @property
+    def ingest_ratio(self) -> float:
+        """Ingestion over the bare embedding of its strings."""
+        return self.ingest_s / self.embed_s
+
+    @property
+    def again_share(self) -> float:
+        """Second ingestion over the first."""
+        return self.again_s / self.ingest_s
+
+    @property
+    def search_ratio(self) -> float:
+        """Median search, the embedding of its question included, over the median embedding of a question."""
+        return self.search_ms / self.query_embed_ms
+
+
+class _Recorder:
+    """An embedder that keeps the strings it was given."""
+
+    def __init__(self, inner: PassageEmbedder) -> None:
+        self.inner = inner
+        self.fingerprint = inner.fingerprint
+        self.dimension = inner.dimension
+        self.texts: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        self.texts += texts
+        return self.inner.embed(texts)
+
+    def spans(self, text: str, reserve: int = 0) -> list[Span]:
+        return self.inner.spans(text, reserve)
+
+
+def bench(where: Sequence[str | Path], embedder: str = "minilm", config: Config = DEFAULT) -> BenchReport:
+    """Take transcripts into a memory in a temporary folder, twice, and search it.
+
+    Raises:
+        InputError: the files hold no message that can be used.
+    """
+    inner = make_embedder(embedder)
+    if not isinstance(inner, PassageEmbedder):
+        raise InputError(f"embedder {embedder!r} can't be measured: it has no spans()")
+    recorder = _Recorder(inner)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.zettel"
+        with open_memory(path, embedder=recorder, config=config) as memory:
+            memory.add("A first note, so that every model is loaded.")
+            recorder.texts.clear()
+            start = time.perf_counter()
+            first = memory.ingest(list(where))
+            ingest_s = time.perf_counter() - start
+            if not first.new:
+                raise InputError(f"no message of {', '.join(map(str, where))} can be used: see zettel ingest")
+            start = time.perf_counter()
+            inner.embed(list(recorder.texts))
+            embed_s = time.perf_counter() - start
+            start = time.perf_counter()
+            again = memory.ingest(list(where))
+            again_s = time.perf_counter() - start
+            texts = [note.text[:_QUERY_CHARACTERS] for note in memory.notes()]
+            search_ms, embed_ms = _searches(memory, inner, texts[:: max(1, len(texts) // _QUERIES)][:_QUERIES])
+        size = path.stat().st_size
+    return BenchReport(
+        notes=first.new, ingest_s=ingest_s, embed_s=embed_s, again_s=again_s, again_commits=len(again.commits),
+        bytes_per_note=size / first.new, search_ms=search_ms, query_embed_ms=embed_ms,
+    )  # fmt: skip
+
+
+def _searches(memory: Memory, inner: PassageEmbedder, queries: Sequence[str]) -> tuple[float, float]:
+    """Medians in milliseconds of a search, and of embedding its question alone, in turn."""
+    search_s, embed_s = [], []
+    memory.search("the first search builds the index")
+    for query in queries:
+        start = time.perf_counter()
+        inner.embed([query])
+        middle = time.perf_counter()
+        memory.search(query)
+        search_s.append(time.perf_counter() - middle)
+        embed_s.append(middle - start)
+    return 1000 * statistics.median(search_s), 1000 * statistics.median(embed_s)

@@ -1,0 +1,120 @@
+"""The commands that change single things: add, forget, undo."""
+
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from zettel.cli import options
+from zettel.cli.output import clean, warn, write
+from zettel.errors import InputError
+
+
+def add(
+    memory: options.Memory,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, or - to read it from stdin.")],
+    *,
+    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Who said it.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="TIME", help="When it happened: 2025-05-08T13:56.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag; repeatable.")] = None,
+    id: Annotated[str | None, typer.Option(metavar="ID", help="Its id: adding it again changes nothing.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="URI", help="Where it comes from.")] = None,
+    metadata: Annotated[str | None, typer.Option(metavar="JSON", help="An object, for --where to ask for.")] = None,
+    namespace: options.Namespace = "default",
+    embedder: options.Embedder = None,
+    analyzer: options.Analyzer = None,
+    timezone: options.Timezone = "UTC",
+) -> None:
+    """Add one note, and print its id. The memory is made where there is none.
+
+    The text is kept character for character; of stdin's, the newline at the very end is not part of it.
+    """
+    from zettel.cli import access
+
+    given = options.metadata(metadata)
+    words = _stdin() if text == "-" else text
+    with access.writing(
+        memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, make=True
+    ) as opened:
+        note = opened.add(words, speaker=speaker, time=time, tags=tag or (), id=id, source=source, metadata=given)
+    write(note.id)
+
+
+def _stdin() -> str:
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin is not UTF-8 ({error.reason} at byte {error.start}): convert it first") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def forget(
+    memory: options.Memory,
+    note: options.Note,
+    *,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Remove its text, annotations and vectors everywhere, for good.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
+    namespace: options.Namespace = "default",
+    analyzer: options.Analyzer = None,
+) -> None:
+    """Put a note away: searches pass it over, undo brings it back.
+
+    With --erase it is gone for good. That is asked for first, and without a terminal to ask on it needs --yes.
+    """
+    from zettel.cli import access, wording
+
+    with access.writing(memory, namespace=namespace, analyzer=analyzer) as opened:
+        note_id = access.find_id(opened, note)
+        held = opened.get(note_id)
+        called = wording.title(note_id, held.text)
+        if erase and not yes:
+            _confirm(called)
+        commit = opened.forget(note_id, erase=erase)
+    if commit is None:
+        write(f"note {called} was forgotten already")
+    elif erase:
+        write(f"erased note {wording.short_id(note_id)} in commit {commit.id}; this can't be undone")
+    else:
+        write(f"forgot note {called} in commit {commit.id}; bring it back with:")
+        write(f"zettel undo {shlex.quote(memory)} {commit.id}{_option(namespace)}", indent=2)
+
+
+def _confirm(called: str) -> None:
+    if not sys.stdin.isatty():
+        raise InputError("erasing can't be undone, and there is no terminal to ask on: nothing was erased; pass --yes")
+    if not typer.confirm(clean(f"Erase note {called} for good?"), err=True):
+        warn("nothing was erased")
+        raise typer.Exit(1)
+
+
+def _option(namespace: str) -> str:
+    return "" if namespace == "default" else f" --namespace {shlex.quote(namespace)}"
+
+
+def undo(
+    memory: options.Memory,
+    target: Annotated[
+        str, typer.Argument(metavar="COMMIT|CHANGE", help="A commit's number (12), or a change's id (12.3).")
+    ],
+    *,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Take along later changes that build on it.")] = False,
+    namespace: options.Namespace = "default",
+) -> None:
+    """Take back a commit, or one change of it, as a new commit. An undo can be undone."""
+    from zettel.cli import access, wording
+
+    with access.writing(memory, namespace=namespace) as opened:
+        head = opened.head
+        commit = opened.undo(target, cascade=cascade)
+        words = wording.summary(commit, access.titles(opened))
+    if commit.id > head:
+        write(f"commit {commit.id}: {words}")
+    else:
+        write(f"nothing to do: {target} was taken back in commit {commit.id} already")

