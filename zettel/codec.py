@@ -79,8 +79,10 @@ def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
     common: dict[str, Any] = {"id": change_id, "undoes": undoes}
     if code == _LINK:
         target, kind, before, after = rest
-        ends = {"source_id": id_of[ordinal], "target_id": id_of[target]}
-        return LinkChange.model_construct(**common, **ends, kind=kind, before=before, after=after)
+        ends = id_of[ordinal], id_of[target]
+        return LinkChange.model_construct(
+            **common, source_id=ends[0], target_id=ends[1], kind=kind, before=before, after=after
+        )
     note_id = id_of[ordinal]
     if code == _NOTE:
         before, after, derived = rest

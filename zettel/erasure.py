@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from zettel.journal import BLANK, redact
 from zettel.model import Commit, Erasure, Note, NoteChange, Revision, revisable_fields
 from zettel.protocols import Analyzer, Draft, Reader, Utterance
@@ -46,7 +48,7 @@ def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
     return Draft("forget", (erasure, *revisions), rewrites=tuple(rewrites))
 
 
-def _analyzed_alone(note: Note, analyzer: Analyzer) -> dict[str, object]:
+def _analyzed_alone(note: Note, analyzer: Analyzer) -> dict[str, JsonValue]:
     """What the analyzer makes of a note that answers nothing."""
     conversation, session = note.conversation or (None, None)
     alone = Utterance(note.text, note.speaker, note.time, note.time_precision, conversation, session or None)
@@ -55,7 +57,7 @@ def _analyzed_alone(note: Note, analyzer: Analyzer) -> dict[str, object]:
 
 
 def _quoted(
-    note_id: str, erased_id: str, journal: dict[int, Commit], fresh: dict[str, object]
+    note_id: str, erased_id: str, journal: dict[int, Commit], fresh: dict[str, JsonValue]
 ) -> set[tuple[str, str, str]]:
     """The values of a note that were made from the erased text: those that come out otherwise without it."""
     return {

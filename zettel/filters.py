@@ -59,10 +59,10 @@ class Filters(TypedDict, total=False):
     """Conditions as a caller gives them; all must hold.
 
     ``since`` and ``until`` bound when things happened (datetimes, or ISO 8601 text of any precision); ``until``
-    includes all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and lower case
-    alike; of ``tags`` a note must have all. ``where`` maps paths into the metadata ("project.name") to a value, a list
-    of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte); a note that lacks the path is not
-    let through. ``status`` is one or several; without it, active and superseded notes are let through.
+    includes all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and
+    lower case alike; of ``tags`` a note must have all. ``where`` maps paths into the metadata ("project.name") to a
+    value, a list of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte); a note that lacks
+    the path is not let through. ``status`` is one or several; without it, active and superseded notes are let through.
     """
 
     since: datetime | str | None

@@ -356,7 +356,7 @@ def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
                 for k in change.after
             ]
         case LinkChange():
-            sides = {
+            sides: dict[str, Any] = {
                 k: side and {"to": change.target_id, "kind": change.kind, **side}
                 for k, side in (("before", change.before), ("after", change.after))
             }

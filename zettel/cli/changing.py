@@ -87,11 +87,15 @@ def forget(
 
 
 def _confirm(called: str) -> None:
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise InputError("erasing can't be undone, and there is no terminal to ask on: nothing was erased; pass --yes")
     if not typer.confirm(clean(f"Erase note {called} for good?"), err=True):
         warn("nothing was erased")
         raise typer.Exit(1)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _option(namespace: str) -> str:

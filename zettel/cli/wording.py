@@ -200,7 +200,9 @@ def event_words(change: Change, note_id: str) -> Iterable[str]:
         case Revision():
             for name in change.after:
                 yield f"{name}: {_from_to(change.before[name], change.after[name])}"
-            if change.reason:
+            if change.undoes is not None:  # the reason is the one of what is taken back
+                yield f"(takes back {change.undoes})"
+            elif change.reason:
                 yield f"({change.reason})"
         case LinkChange():
             side = change.after if change.after is not None else change.before or {}

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from zettel.errors import (
     StoreFullError,
     StoreLockedError,
     StoreVersionError,
+    ZettelError,
 )
 from zettel.model import (
     REVISABLE,
@@ -62,18 +64,19 @@ def _v1_tables(db: sqlite3.Connection) -> None:
         # A row is written once; `present` and `fields` are what the journal has made of the note by now.
         """CREATE TABLE notes (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
            time TEXT, time_precision TEXT, speaker TEXT, conversation TEXT, session TEXT, sources TEXT NOT NULL,
-           vector TEXT NOT NULL, created INTEGER NOT NULL, present INTEGER NOT NULL, fields TEXT NOT NULL, PRIMARY KEY (ns, ordinal))""",
+           vector TEXT NOT NULL, created INTEGER NOT NULL, present INTEGER NOT NULL, fields TEXT NOT NULL,
+           PRIMARY KEY (ns, ordinal))""",
         "CREATE UNIQUE INDEX present_notes ON notes (ns, id) WHERE present",
         "CREATE INDEX sessions ON notes (ns, conversation, session, ordinal) WHERE conversation IS NOT NULL",
-        """CREATE TABLE links (ns INTEGER NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL, kind TEXT NOT NULL,
-           weight REAL NOT NULL, reason TEXT NOT NULL, created_by TEXT NOT NULL,
+        """CREATE TABLE links (ns INTEGER NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL,
+           kind TEXT NOT NULL, weight REAL NOT NULL, reason TEXT NOT NULL, created_by TEXT NOT NULL,
            PRIMARY KEY (ns, source, target, kind)) WITHOUT ROWID""",
         "CREATE INDEX links_to ON links (ns, target)",
         """CREATE TABLE touches (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, commit_id INTEGER NOT NULL,
            PRIMARY KEY (ns, ordinal, commit_id)) WITHOUT ROWID""",
         "CREATE TABLE vectors (key TEXT PRIMARY KEY, spans TEXT NOT NULL, data BLOB NOT NULL)",
-        """CREATE TABLE erased (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, commit_id INTEGER NOT NULL,
-           PRIMARY KEY (ns, ordinal)) WITHOUT ROWID""",
+        """CREATE TABLE erased (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL,
+           commit_id INTEGER NOT NULL, PRIMARY KEY (ns, ordinal)) WITHOUT ROWID""",
         f"PRAGMA application_id = {APPLICATION_ID}",
     ):
         db.execute(statement)
@@ -113,35 +116,32 @@ class SQLiteStore:
     # ---------------------------------------------------------------- opening
 
     def _connect(self) -> sqlite3.Connection:
-        options: dict[str, Any] = {
-            "timeout": self._busy_timeout_s,
-            "isolation_level": None,
-            "check_same_thread": False,
-        }
+        connect = partial(sqlite3.connect, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False)
         if self.address == ":memory:":
-            return sqlite3.connect(":memory:", **options)
+            return connect(":memory:")
         path = Path(self.address)
-        if not path.exists() and self.read_only:
-            raise StoreError(f"no memory at {self.address}: check the path, or add a note to make it")
-        if path.is_dir() or not path.parent.is_dir():
-            raise StoreError(f"{self.address} is a folder, or stands in one that does not exist: name a file")
+        if not os.path.exists(path) and self.read_only:
+            raise StoreError(f"no memory at {self.address!r}: check the path, or add a note to make it")
+        if os.path.isdir(path) or not os.path.isdir(path.parent) or "\0" in self.address:
+            raise StoreError(f"{self.address!r} is a folder, or stands in one that does not exist: name a file")
         if not self.read_only:
-            return sqlite3.connect(path, **options)
-        wal = Path(f"{path}-wal")
+            return connect(path)
         # Where even the shared-memory file can't be made (a read-only disk), nobody can be writing either.
-        untouchable = not os.access(path.parent, os.W_OK) and not wal.exists()
+        untouchable = not os.access(path.parent, os.W_OK) and not _size(f"{path}-wal")
         mode = "immutable=1" if untouchable else "mode=ro"
-        return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, **options)
+        return connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
 
     def _prepare(self) -> None:
         db = self._db
-        version, application = self._one("PRAGMA user_version")[0], self._one("PRAGMA application_id")[0]
+        # In this order: another process may be making the file just now, and its tables come with its id.
         empty = self._one("SELECT count(*) FROM sqlite_master")[0] == 0
+        version, application = self._one("PRAGMA user_version")[0], self._one("PRAGMA application_id")[0]
         if application != APPLICATION_ID and not empty:
             raise StoreDamagedError(f"{self.address} is a database of another program, not a zettel memory")
         if version > len(MIGRATIONS):
             raise StoreVersionError(
-                f"{self.address} has schema version {version}, this zettel reads up to {len(MIGRATIONS)}: upgrade zettel"
+                f"{self.address} has schema version {version}, this zettel reads up to {len(MIGRATIONS)}: upgrade"
+                " zettel"
             )
         if self.read_only:
             if version < len(MIGRATIONS):
@@ -194,8 +194,8 @@ class SQLiteStore:
 
     def commits_of(self, note_id: str) -> Iterator[Commit]:
         """See ``protocols.Reader``."""
+        self.head()
         with self._errors():
-            self._sync_ids()
             rows = self._db.execute(
                 """SELECT id, at, cause, payload FROM commits WHERE ns = ?1 AND id IN
                    (SELECT commit_id FROM touches WHERE ns = ?1 AND ordinal IN
@@ -203,43 +203,44 @@ class SQLiteStore:
                      UNION SELECT ordinal FROM erased WHERE ns = ?1 AND id = ?2)) ORDER BY id""",
                 (self._ns, note_id),
             ).fetchall()
+            self._sync_ids()
         return map(self._commit, rows)
 
     def _commit(self, row: tuple[int, str, str, bytes]) -> Commit:
         number, at, cause, payload = row
-        changes = codec.decode(payload, number, self._ids)
-        return Commit.model_construct(id=number, at=datetime.fromisoformat(at), cause=cause, changes=changes)
+        with self._reading():
+            changes = codec.decode(payload, number, self._ids)
+            return Commit.model_construct(id=number, at=datetime.fromisoformat(at), cause=cause, changes=changes)
 
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
         if ids is None:
-            rows = self._select_notes("n.present", ())
-        else:
-            rows = [row for c in _chunks(ids) for row in self._select_notes(f"n.present AND n.id IN {_marks(c)}", c)]
-        return sorted(map(_note, rows), key=_ordinal)
+            return self._notes_where("n.present", ())
+        found = (self._notes_where(f"n.present AND n.id IN {_marks(c)}", c) for c in _chunks(dict.fromkeys(ids)))
+        return sorted((note for chunk in found for note in chunk), key=_ordinal)
 
     def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
         """See ``protocols.Reader``."""
-        condition = """n.ordinal IN (SELECT ordinal FROM notes WHERE ns = ? AND conversation = ? AND session = ? AND present
-                       ORDER BY ordinal DESC LIMIT ?)"""
-        self.head()
-        rows = self._select_notes(condition, (self._ns, conversation_id, session_id, k))
-        return sorted(map(_note, rows), key=_ordinal)
+        condition = """n.ordinal IN (SELECT ordinal FROM notes WHERE ns = n.ns AND conversation = ? AND session = ?
+                       AND present ORDER BY ordinal DESC LIMIT ?)"""
+        return self._notes_where(condition, (conversation_id, session_id, k))
 
     def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
         """See ``protocols.Reader``."""
-        rows = [row for c in _chunks(ordinals) for row in self._select_notes(f"n.ordinal IN {_marks(c)}", c)]
-        return {note.ordinal: note for note in sorted(map(_note, rows), key=_ordinal)}
+        found = (self._notes_where(f"n.ordinal IN {_marks(c)}", c) for c in _chunks(dict.fromkeys(ordinals)))
+        return {note.ordinal: note for note in sorted((note for chunk in found for note in chunk), key=_ordinal)}
 
-    def _select_notes(self, condition: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+    def _notes_where(self, condition: str, values: Iterable[Any]) -> list[Note]:
         self.head()
         with self._errors():
-            return self._db.execute(
+            # Sorted here, not there: ORDER BY leads the planner off the index of ids.
+            rows = self._db.execute(
                 f"""SELECT n.id, n.ordinal, n.text, n.time, n.time_precision, n.speaker, n.sources, n.fields, c.at
-                    FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created
-                    WHERE n.ns = ? AND {condition}""",  # sorted by the caller: ORDER BY leads the planner off the index of ids
+                    FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created WHERE n.ns = ? AND {condition}""",
                 (self._ns, *values),
             ).fetchall()
+        with self._reading():
+            return sorted(map(_note, rows), key=_ordinal)
 
     def last_ordinal(self) -> int:
         """See ``protocols.Reader``."""
@@ -253,7 +254,7 @@ class SQLiteStore:
         self.head()
         found: set[str] = set()
         with self._errors():
-            for chunk in _chunks(ids):
+            for chunk in _chunks(dict.fromkeys(ids)):
                 for table in ("notes WHERE present AND", "erased WHERE"):
                     query = f"SELECT id FROM {table} ns = ? AND id IN {_marks(chunk)}"
                     found.update(row[0] for row in self._db.execute(query, (self._ns, *chunk)))
@@ -274,14 +275,16 @@ class SQLiteStore:
             if ids is None:
                 rows = set(self._db.execute(query, (self._ns,)))
             else:
-                ordinals = [self._ordinals[i] for i in ids if i in self._ordinals]
+                ordinals = [self._ordinals[i] for i in dict.fromkeys(ids) if i in self._ordinals]
                 rows = {
                     row
                     for chunk in _chunks(ordinals)
                     for end in ("source", "target")
                     for row in self._db.execute(f"{query} AND {end} IN {_marks(chunk)}", (self._ns, *chunk))
                 }
-        return sorted(map(self._link, rows), key=lambda link: link.key)
+            self._sync_ids()  # again: a link read just now may be one of a note that has just arrived
+        with self._reading():
+            return sorted(map(self._link, rows), key=lambda link: link.key)
 
     def _link(self, row: tuple[int, int, str, float, str, str]) -> Link:
         source, target, kind, weight, reason, created_by = row
@@ -293,10 +296,12 @@ class SQLiteStore:
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""
         found: dict[str, Passages] = {}
-        with self._errors():
-            for chunk in _chunks(keys):
-                query = f"SELECT key, spans, data FROM vectors WHERE key IN {_marks(chunk)}"
-                for key, spans, data in self._db.execute(query, chunk):
+        for chunk in _chunks(dict.fromkeys(keys)):
+            query = f"SELECT key, spans, data FROM vectors WHERE key IN {_marks(chunk)}"
+            with self._errors():
+                rows = self._db.execute(query, chunk).fetchall()
+            with self._reading():
+                for key, spans, data in rows:
                     pairs = tuple((a, b) for a, b in json.loads(spans))
                     matrix = np.frombuffer(data, "<f2").astype(np.float32).reshape(len(pairs), -1)
                     found[key] = Passages(pairs, matrix)
@@ -331,19 +336,17 @@ class SQLiteStore:
     def append(self, draft: Draft, head: int) -> Commit:
         """See ``protocols.Store``."""
         self._writable()
-        with self._errors():
-            with self._transaction():
-                newest = self.head()
-                if newest != head:
-                    raise HeadMovedError(f"commit {newest} is there already, the plan was made on {head}")
-                commit = self._numbered(draft, head)
-                self._write(commit, draft.arrivals)
-                self._insert_passages(draft.passages)
-                for old in draft.rewrites:
-                    payload = codec.encode(old.changes, self._ordinals)
-                    self._db.execute("UPDATE commits SET payload = ? WHERE ns = ? AND id = ?", (payload, self._ns, old.id))
-            if any(isinstance(c, Erasure) for c in commit.changes):
-                self._flush()
+        with self._errors(), self._transaction():
+            newest = self.head()
+            if newest != head:
+                raise HeadMovedError(f"commit {newest} is there already, the plan was made on {head}")
+            commit = self._numbered(draft, head)
+            self._write(commit, draft.arrivals)
+            self._insert_passages(draft.passages)
+            rewritten = [(codec.encode(c.changes, self._ordinals), self._ns, c.id) for c in draft.rewrites]
+            self._db.executemany("UPDATE commits SET payload = ? WHERE ns = ? AND id = ?", rewritten)
+        if any(isinstance(c, Erasure) for c in commit.changes):
+            self._flush()
         return commit
 
     def _numbered(self, draft: Draft, head: int) -> Commit:
@@ -351,8 +354,8 @@ class SQLiteStore:
         changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
         now = datetime.now(UTC)
         if head:
-            last = datetime.fromisoformat(self._one("SELECT at FROM commits WHERE ns = ? AND id = ?", self._ns, head)[0])
-            now = max(now, last)  # a clock set back must not reorder the journal
+            last = self._one("SELECT at FROM commits WHERE ns = ? AND id = ?", self._ns, head)[0]
+            now = max(now, datetime.fromisoformat(last))  # a clock set back must not reorder the journal
         return Commit.model_construct(id=number, at=now, cause=draft.cause, changes=changes)
 
     def restore(
@@ -409,48 +412,55 @@ class SQLiteStore:
     def _apply(self, change: Change, commit: int) -> None:
         """Bring the tables that hold the present state up to one change."""
         match change:
-            case NoteChange(ordinal=ordinal, after=after):
-                row = (after is not None, _packed(after or {}), self._ns, ordinal)
-                self._db.execute("UPDATE notes SET present = ?, fields = ? WHERE ns = ? AND ordinal = ?", row)
+            case NoteChange(note_id=note_id, ordinal=ordinal, after=after):
+                self._one(
+                    "UPDATE notes SET present = ?, fields = ? WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1",
+                    after is not None, _packed(after or {}), self._ns, ordinal, note_id,
+                )  # fmt: skip
             case Revision(note_id=note_id, after=after):
                 query = "SELECT fields FROM notes WHERE ns = ? AND id = ? AND present"
-                fields = self._one(query, self._ns, note_id)[0]
-                row = (_packed({**json.loads(fields), **after}), self._ns, note_id)
-                self._db.execute("UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present", row)
+                fields = _packed({**json.loads(self._one(query, self._ns, note_id)[0]), **after})
+                update = "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present"
+                self._db.execute(update, (fields, self._ns, note_id))
             case LinkChange(after=after):
                 key = self._ns, self._ordinals[change.source_id], self._ordinals[change.target_id], change.kind
                 if after is None:
                     self._db.execute("DELETE FROM links WHERE ns = ? AND source = ? AND target = ? AND kind = ?", key)
                 else:
-                    row = (*key, after["weight"], after["reason"], after["created_by"])
-                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                    values = after["weight"], after["reason"], after["created_by"]
+                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
             case Erasure():
                 self._erase(change, commit)
 
     def _erase(self, change: Erasure, commit: int) -> None:
         """Drop every row of the note, under any ordinal it ever had, and its vectors where nothing else uses them."""
-        rows = self._db.execute(
-            "SELECT ordinal, vector FROM notes WHERE ns = ? AND id = ?", (self._ns, change.note_id)
-        ).fetchall()
-        for ordinal in {change.ordinal, *(row[0] for row in rows)}:
+        query = "SELECT DISTINCT vector FROM notes WHERE ns = ? AND id = ?"
+        keys = self._db.execute(query, (self._ns, change.note_id)).fetchall()
+        for ordinal in [ordinal for ordinal, note_id in self._ids.items() if note_id == change.note_id]:
             row = (self._ns, ordinal, change.note_id, commit)
             self._db.execute("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)", row)
             self._db.execute("DELETE FROM notes WHERE ns = ? AND ordinal = ?", (self._ns, ordinal))
             self._db.execute("DELETE FROM links WHERE ns = ?1 AND (source = ?2 OR target = ?2)", (self._ns, ordinal))
-        for key in {row[1] for row in rows}:
-            unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
-            self._db.execute(unused, (key,))
+        unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
+        self._db.executemany(unused, keys)
 
     def _flush(self) -> None:
         """Move the write-ahead log into the file and empty it: until then it still holds the pages from before.
 
         Raises:
-            StoreLockedError: another process kept reading the old pages for longer than the busy timeout.
+            StoreError: it can't be; the erasure is durable nevertheless.
         """
-        if self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0]:
-            raise StoreLockedError(
-                f"the note is erased, but another process reads {self.address} and keeps its old pages in the write-ahead"
-                " log: they go when it closes the memory"
+        try:
+            busy = self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the note is erased, but its old pages could not be overwritten in {self.address} ({error}): they go"
+                " when the memory is closed"
+            ) from error
+        if busy:
+            raise StoreError(
+                f"the note is erased, but another process reads {self.address} and keeps its old pages in the"
+                " write-ahead log: they go when it closes the memory"
             )
 
     def close(self) -> None:
@@ -460,12 +470,15 @@ class SQLiteStore:
     # ------------------------------------------------------------------ tools
 
     def _sync_ids(self) -> None:
-        """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins."""
-        last = max(self._ids, default=0)
-        query = "SELECT ordinal, id FROM {} WHERE ns = ? AND ordinal > ?"
-        for table in ("erased", "notes"):
-            for ordinal, note_id in self._db.execute(query.format(table), (self._ns, last)).fetchall():
-                self._learn(ordinal, note_id)
+        """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins.
+
+        Called after rows are read, it knows all notes they speak of.
+        """
+        # One statement, so one moment: a note that another process erases goes from one table to the other.
+        query = """SELECT ordinal, id FROM notes WHERE ns = ?1 AND ordinal > ?2
+                   UNION ALL SELECT ordinal, id FROM erased WHERE ns = ?1 AND ordinal > ?2"""
+        for ordinal, note_id in self._db.execute(query, (self._ns, max(self._ids, default=0))).fetchall():
+            self._learn(ordinal, note_id)
 
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
@@ -474,7 +487,9 @@ class SQLiteStore:
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
         row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
         if row is None:
-            raise StoreDamagedError(f"{self.address} misses a row that its journal speaks of: run zettel verify on a copy")
+            raise StoreDamagedError(
+                f"{self.address} misses a row that its journal speaks of: run zettel verify on a copy"
+            )
         return row
 
     def _writable(self) -> None:
@@ -503,6 +518,19 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn the errors of making sense of rows into ours."""
+        try:
+            yield
+        except ZettelError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StoreDamagedError(
+                f"{self.address} holds what no zettel wrote ({reason}): restore a copy of the file"
+            ) from error
+
     def _translated(self, error: sqlite3.Error) -> StoreError | ReadOnlyError:
         name = getattr(error, "sqlite_errorname", "") or ""
         where = self.address
@@ -510,16 +538,27 @@ class SQLiteStore:
             return StoreError(f"the memory {where} is closed: open it again")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreLockedError(
-                f"{where} was locked by another process for {self._busy_timeout_s:g} s; nothing was written: wait for it,"
-                " or raise Config.busy_timeout_s"
+                f"{where} was locked by another process for {self._busy_timeout_s:g} s; nothing was written: wait for"
+                " it, or raise Config.busy_timeout_s"
             )
         if name.startswith("SQLITE_FULL"):
             return StoreFullError(f"no space left for {where}; nothing of this commit was written: free some and retry")
         if name.startswith("SQLITE_READONLY"):
-            return ReadOnlyError(f"{where} can't be written (file, folder or disk is read-only): open it read_only=True")
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return ReadOnlyError(
+                f"{where} can't be written (file, folder or disk is read-only): open it read_only=True"
+            )
+        damaged = "no such ", "Could not decode "  # a schema without its tables, text that is no UTF-8
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith(damaged):
             return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
-        return StoreError(f"{where}: {error} ({name or type(error).__name__}): check that the file can be read and written")
+        reason = f"{error}, {name or type(error).__name__}"
+        return StoreError(f"{where} failed ({reason}): check that the file can be read and written")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _ordinal(note: Note) -> int:
