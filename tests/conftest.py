@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from zettel import registry
 from zettel.memory import Memory
 from zettel.protocols import Analyzer
+
+# In importlib mode test files can't import each other: what they share under a name of its own stands in this folder.
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 Opener = Callable[..., Memory]
 

@@ -189,10 +189,10 @@ def test_what_was_forgotten_or_erased_stays_away_and_what_was_undone_comes_back(
     report = memory.ingest(path)
     assert (report.new, report.unchanged) == (0, 4)
     assert texts(memory.notes()) == ["plums", "figs"]
-    memory.undo(f"{commit}.3")
-    assert texts(memory.notes()) == ["figs"]
+    memory.undo(f"{commit}.4")
+    assert texts(memory.notes()) == ["plums"]
     assert memory.ingest(path).new == 1
-    assert texts(memory.notes()) == ["figs", "plums"]
+    assert texts(memory.notes()) == ["plums", "figs"]
     assert memory.verify().ok
 
 
@@ -664,12 +664,15 @@ def test_at_is_the_moment_of_asking(memory: Memory) -> None:
     memory.add("We met the mayor.", time="2023-04-12")
     memory.add("We met the mayor.", time="2023-05-08")
     memory.add("We met the mayor.", time="2023-05-20")
-    in_april = memory.search("Whom did we meet last month?", at="2023-05-25")[0]
-    in_may = memory.search("Whom did we meet last month?", at=datetime(2023, 6, 2))[0]
-    assert (in_april.note.time, in_april.signals["time"]) == (datetime(2023, 4, 12, tzinfo=UTC), 1.0)
-    assert (in_may.note.time, in_may.signals["time"]) == (datetime(2023, 5, 8, tzinfo=UTC), 1.0)
+
+    def fitting(moment: datetime | str | None) -> list[str]:
+        hits = memory.search("Whom did we meet last month?", at=moment)
+        return sorted(f"{hit.note.time:%d %b}" for hit in hits if hit.signals["time"])
+
+    assert fitting("2023-05-25") == ["12 Apr"]
+    assert fitting(datetime(2023, 6, 2)) == ["08 May", "20 May"]
     # Without it, the newest note's time: the answer does not hang on today's date.
-    assert memory.search("Whom did we meet last month?")[0].note == in_april.note
+    assert fitting(None) == ["12 Apr"]
 
 
 def test_recall_is_cited_in_time_order_and_within_its_limit(memory: Memory) -> None:
@@ -701,7 +704,7 @@ def test_neighboring_messages_lend_their_words(memory: Memory) -> None:
     assert cello.signals["lexical_context"] > cello.signals["lexical"]
     [link] = cello.via
     assert (link.kind, link.target_id, link.weight) == ("next", cello.note.id, 1.0)
-    assert "instrument" in link.reason
+    assert link.reason.startswith("1 message before it in the same session")
 
 
 def test_searching_never_writes(opened: Opener, tmp_path: Path) -> None:
@@ -723,7 +726,6 @@ def test_searching_never_writes(opened: Opener, tmp_path: Path) -> None:
             change()
     memory.close()
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["agent.zettel"]
 
 
 def test_searching_a_memory_opened_for_writing_adds_no_commit(memory: Memory) -> None:
@@ -773,7 +775,7 @@ def test_an_index_that_grew_answers_as_one_built_anew(opened: Opener) -> None:
     for note in notes[5:20:3]:
         memory.forget(note.id, erase=note is notes[8])
         memory.search("the roof")
-    memory.undo(2)
+    memory.undo(2, cascade=True)
     memory.search("the roof")
     memory.undo(memory.head)
     grown = memory.search("the roof", k=500)

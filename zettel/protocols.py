@@ -212,6 +212,10 @@ class Reader(Protocol):
         """The commits that touch a note or quote its text, oldest first."""
         ...
 
+    def n_notes(self) -> int:
+        """The number of notes present."""
+        ...
+
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """The notes present, of all or of those named; a name that is not present is passed over."""
         ...

@@ -69,7 +69,8 @@ class Reading:
 
     def __len__(self) -> int:
         """Number of notes, archived and quarantined ones included."""
-        return len(self.notes(status=_ALL))
+        with self._lock:
+            return self._reader.n_notes()
 
     def __contains__(self, id: object) -> bool:
         """Whether a note of this id is present."""
@@ -238,7 +239,12 @@ class Reading:
         new = [note for note in notes if index.row(note.id) is None]
         keys = {note.id: vector_key(self.embedder.fingerprint, note) for note in new}
         stored = self._reader.passages(keys.values())
-        index.put(notes, {note_id: stored[key] for note_id, key in keys.items()})
+        # Vectors that are missing were erased by another process since the notes were read: the next look sees why.
+        gone = {note_id for note_id, key in keys.items() if key not in stored}
+        index.put(
+            [note for note in notes if note.id not in gone],
+            {note_id: stored[key] for note_id, key in keys.items() if note_id not in gone},
+        )
 
     # ------------------------------------------------------------------- journal
 
@@ -332,9 +338,6 @@ class Reading:
     ) -> None:
         """Close it."""
         self.close()
-
-
-_ALL = ("active", "superseded", "archived", "quarantined")
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -34,6 +34,10 @@ class Snapshot:
         """See ``protocols.Reader``."""
         return (c for c in self._base.commits_of(note_id) if c.id <= self._head)
 
+    def n_notes(self) -> int:
+        """See ``protocols.Reader``."""
+        return len(self._state.notes)
+
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
         wanted = self._state.notes if ids is None else {i: self._state.notes[i] for i in ids if i in self._state.notes}

@@ -22,8 +22,8 @@ def notes(path, **filters):
 def test_add_makes_the_memory_and_prints_the_id(tmp_path, cli):
     path = tmp_path / "new.zettel"
     result = cli(
-        "add", path, "A puppy.", "--embedder", "hashing", "--speaker", "Idris", "--time", "2025-04-04", "--tag", "animals",
-        "--id", "puppy", "--source", "https://example.org/1", "--metadata", '{"paws": 4}', "--timezone", "Europe/Berlin",
+        "add", path, "A puppy.", "--embedder", "hashing", "--speaker", "Idris", "--time", "2025-04-04", "--tag", "pets",
+        "--id", "puppy", "--source", "http://example.org/1", "--metadata", '{"paws": 4}', "--timezone", "Europe/Paris",
     )  # fmt: skip
     assert (result.exit_code, result.stdout) == (0, "puppy\n")
     (note,) = notes(path)
@@ -31,9 +31,9 @@ def test_add_makes_the_memory_and_prints_the_id(tmp_path, cli):
         "A puppy.",
         "Idris",
         {"paws": 4},
-        "https://example.org/1",
+        "http://example.org/1",
     )
-    assert "animals" in note.tags and note.time.isoformat() == "2025-04-04T00:00:00+02:00"
+    assert "pets" in note.tags and note.time.isoformat() == "2025-04-04T00:00:00+02:00"
 
 
 def test_add_reads_stdin_and_keeps_all_but_the_last_newline(memory, process):
@@ -41,7 +41,7 @@ def test_add_reads_stdin_and_keeps_all_but_the_last_newline(memory, process):
     assert next(n.text for n in notes(memory) if n.id == "piped") == "  two\n lines \n"
 
 
-def test_what_can_t_be_added_is_one_line_of_error(memory, cli, process):
+def test_what_can_t_be_added_is_one_line_of_error(memory, cli):
     result = cli("add", memory, "A puppy.", "--time", "yesterday")
     assert result.exit_code == 1 and result.stdout == ""
     assert result.stderr.startswith("error: cannot read the time 'yesterday'") and result.stderr.count("\n") == 1
@@ -136,7 +136,7 @@ def test_ingest_as_json_tells_each_commit_and_then_the_report(tmp_path, chats, r
 def test_ingesting_again_changes_nothing(memory, chats, cli):
     result = ingest(cli, memory, chats)
     assert result.exit_code == 0 and result.stderr == ""
-    _, row = result.stdout.splitlines()
+    _, row = result.stdout.splitlines()  # the file's path is on one line, however long
     assert row.split()[-4:] == ["plain", "0", "25", "0"]
 
 
@@ -146,7 +146,7 @@ def test_what_fails_is_listed_with_its_place(tmp_path, chats, cli):
     path = tmp_path / "m.zettel"
     result = ingest(cli, path, chats, bad)
     assert result.exit_code == 0 and "25 new notes in 1 commit, 0 unchanged, 1 failed" in result.stdout
-    assert result.stderr.startswith("failed: ") and "bad.bin: a binary file" in result.stderr
+    assert result.stderr.startswith(f"failed: {bad}: a binary file")
     assert ingest(cli, path, chats, bad).exit_code == 0  # all that can be used is there
     assert ingest(cli, path, chats, bad, "--strict").exit_code == 1
     result = ingest(cli, path, bad)

@@ -23,7 +23,8 @@ def offline(monkeypatch):
 
 
 @needs_weights
-def test_the_demo_shows_a_memory_at_work_on_one_screen(offline, cli):
+@pytest.mark.usefixtures("offline")
+def test_the_demo_shows_a_memory_at_work_on_one_screen(cli):
     result = cli("demo")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -42,7 +43,8 @@ def test_the_demo_shows_a_memory_at_work_on_one_screen(offline, cli):
 
 
 @needs_weights
-def test_its_commands_show_what_it_says_they_show(offline, cli, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("offline")
+def test_its_commands_show_what_it_says_they_show(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = cli("demo", "--memory", "demo.zettel").stdout
     with zettel.open_memory("demo.zettel", read_only=True) as memory:
@@ -65,5 +67,6 @@ def test_the_demo_replaces_no_file(cli, tmp_path):
     assert "there is no folder" in cli("demo", "--memory", tmp_path / "no" / "demo.zettel").stderr
 
 
-def test_the_demo_runs_with_another_embedder_too(offline, cli):
+@pytest.mark.usefixtures("offline")
+def test_the_demo_runs_with_another_embedder_too(cli):
     assert cli("demo", "--embedder", "hashing").exit_code == 0

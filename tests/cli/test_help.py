@@ -11,8 +11,8 @@ from zettel.cli import app
 
 ROOT = get_command(app)
 COMMANDS = {
-    "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "log", "diff", "undo", "forget", "verify",
-    "export", "load", "stats",
+    "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "log", "diff", "undo", "forget",
+    "verify", "export", "load", "stats",
 }  # fmt: skip
 READING = {"search", "recall", "show", "log", "diff", "verify", "stats", "models list", "ingest"}
 
@@ -29,7 +29,7 @@ def test_the_commands_are_these():
     assert {name for name, _ in leaves(ROOT)} == COMMANDS
 
 
-@pytest.mark.parametrize(("name", "command"), leaves(ROOT), ids=[n for n, _ in leaves(ROOT)])
+@pytest.mark.parametrize(("name", "command"), list(leaves(ROOT)), ids=[n for n, _ in leaves(ROOT)])
 def test_a_command_and_each_of_its_parameters_have_help(name, command, cli):
     result = cli(*name.split(), "--help")
     assert result.exit_code == 0

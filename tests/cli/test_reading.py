@@ -41,7 +41,7 @@ def test_text_is_not_cut_or_wrapped_in_a_pipe(memory, process):
 
 def test_filters_reach_the_search(memory, cli, rows):
     cli("add", memory, "Agnes rated the loaf.", "--metadata", '{"stars": 3, "kind": "true"}', "--tag", "guests")
-    found = lambda *more: [row["note"]["text"] for row in rows("search", memory, "Agnes loaf", "-k", 30, *more)]  # noqa: E731
+    found = lambda *more: [row["note"]["text"] for row in rows("search", memory, "Agnes loaf", "-k", 30, *more)]
     assert {row["note"]["speaker"] for row in rows("search", memory, "open", "--speaker", "maren")} == {"Maren"}
     for more in (
         ["--tag", "guests"],
@@ -51,10 +51,8 @@ def test_filters_reach_the_search(memory, cli, rows):
     ):
         assert found(*more) == ["Agnes rated the loaf."]
     assert found("--where", "kind=true") == []
-    assert found("--since", "2025-03-10", "--until", "2025-03-31") == [
-        text
-        for text in found("--since", "2025-03", "--speaker", "Maren", "--speaker", "Idris", "--since", "2025-03-19")
-    ]
+    march = rows("search", memory, "boat", "-k", 30, "--since", "2025-03-10", "--until", "2025-03")
+    assert {row["note"]["time"][:10] for row in march} == {"2025-03-19"}
     assert found("--status", "archived") == []
 
 
@@ -143,20 +141,20 @@ def test_verify_exits_1_when_it_finds_a_problem(memory, cli):
     from contextlib import closing
 
     with closing(sqlite3.connect(memory)) as db, db:
-        db.execute("UPDATE notes SET text = 'something else' WHERE ordinal = 3")
+        db.execute("""UPDATE notes SET fields = replace(fields, 'local/', 'remote/') WHERE ordinal = 3""")
     result = cli("verify", memory)
-    assert result.exit_code == 1 and "its text is not the one" in result.stdout
+    assert result.exit_code == 1 and "is not what the journal amounts to" in result.stdout
     assert result.stderr.startswith("error: ")
     assert cli("verify", memory, "--json").exit_code == 1
 
 
 def test_stats(memory, cli, rows):
     (row,) = rows("stats", memory)
-    assert row["status"] == {"active": 25} and row["speakers"] == {"Idris": 13, "Maren": 12}
+    assert row["status"] == {"active": 25} and row["speakers"] == {"Maren": 13, "Idris": 12}
     assert (row["sessions"], row["commits"], row["embedder"]) == (2, 1, "hashing/384/1")
     assert row["bytes"] >= Path(memory).stat().st_size
     assert row["first"] == "4 March 2025, 18:30"
-    assert "Idris: 13, Maren: 12" in cli("stats", memory).stdout
+    assert "Maren: 13, Idris: 12" in cli("stats", memory).stdout
 
 
 @pytest.mark.parametrize(
@@ -173,9 +171,11 @@ def test_a_missing_file_is_an_error_and_is_not_made(args, tmp_path, process):
 
 def test_reading_writes_nothing_to_the_file(memory, note, cli):
     before = hashlib.sha256(Path(memory).read_bytes()).hexdigest()
-    for args in (["search", memory, "dog"], ["recall", memory, "dog"], ["show", memory, note.id], ["log", memory],
-                 ["diff", memory, 1], ["verify", memory], ["stats", memory], ["export", memory, f"{memory}.jsonl"]):  # fmt: skip
-        assert cli(*args).exit_code == 0
+    for command, *more in (
+        ["search", "dog"], ["recall", "dog"], ["show", note.id], ["log"], ["diff", 1], ["verify"], ["stats"],
+        ["export", f"{memory}.jsonl"],
+    ):  # fmt: skip
+        assert cli(command, memory, *more).exit_code == 0
     assert hashlib.sha256(Path(memory).read_bytes()).hexdigest() == before
 
 

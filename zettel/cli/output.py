@@ -19,6 +19,8 @@ from rich.text import Text
 #: A piece of a line: text, or text and the style it is shown in.
 Piece: TypeAlias = str | tuple[str, str]
 
+_UNBOUND = 1_000_000  # columns of a table in a pipe: more than any row needs
+
 # Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of
 # writing, which make a line read other than it is.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -69,7 +71,9 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
     for row in rows:
         table.add_row(*(Text(clean(str(cell))) for cell in row))
     console = _stdout()
-    console.print(table, width=None if console.is_terminal else 100_000, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        console.width = _UNBOUND
+    console.print(table)
 
 
 def write_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from zettel.protocols import Scan
 
 NAME = "dense"
-WEIGHT = 1.0  # as strong as each of the other measures: no dataset asked for more, see docs/retrieval.md
+WEIGHT = 1.0  # the unit in which the others are measured
 STANDARDIZED = True
 
 _CLOSE = 0.3  # below it, MiniLM's cosine of two unrelated chat turns

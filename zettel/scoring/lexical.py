@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from zettel.protocols import Scan
 
 NAME = "lexical"
-WEIGHT = 0.5  # half of the words in context: the note's own words count there once more
+WEIGHT = 0.5  # less than dense: a note's own words count once more in lexical_context
 STANDARDIZED = True
 
 

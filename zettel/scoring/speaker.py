@@ -9,7 +9,7 @@ from zettel.protocols import Scan
 from zettel.text import words
 
 NAME = "speaker"
-WEIGHT = 1.0  # see docs/retrieval.md
+WEIGHT = 1.5  # see docs/retrieval.md
 STANDARDIZED = False
 
 

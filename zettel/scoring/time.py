@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from zettel.protocols import Scan
 
 NAME = "time"
-WEIGHT = 1.0  # see docs/retrieval.md
+WEIGHT = 2.0  # see docs/retrieval.md
 STANDARDIZED = False
 
 

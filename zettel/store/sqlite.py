@@ -212,6 +212,12 @@ class SQLiteStore:
             changes = codec.decode(payload, number, self._ids)
             return Commit.model_construct(id=number, at=datetime.fromisoformat(at), cause=cause, changes=changes)
 
+    def n_notes(self) -> int:
+        """See ``protocols.Reader``."""
+        self.head()
+        with self._errors():
+            return int(self._one("SELECT count(*) FROM notes WHERE ns = ? AND present", self._ns)[0])
+
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
         if ids is None:

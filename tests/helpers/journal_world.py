@@ -1,0 +1,167 @@
+"""A tiny memory of pure values, to grow valid journals with: numbering, a state, a ledger, and rows for a store.
+
+Changes are collected by verbs (``add``, ``revise``, ``link`` ...) and become a commit by ``commit``, or go to a real
+store by ``draft`` and come back by ``accept``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from zettel.journal import BLANK, Ledger, State, apply, redact
+from zettel.model import Change, Commit, Erasure, LinkChange, Note, NoteChange, Revision, Source, Use
+from zettel.protocols import Draft, Passages
+
+START = datetime(2025, 3, 4, 18, 30, tzinfo=UTC)
+
+
+class World:
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.states = [State()]  # after each commit
+        self.now = State()  # with the changes that are not committed yet
+        self.ledger = Ledger()
+        self.rows: dict[int, tuple[Note, str]] = {}
+        self.passages: dict[str, Passages] = {}
+        self.erased: set[str] = set()
+        self._pending: list[Change] = []
+        self._arrivals: list[tuple[Note, str]] = []
+        self._rewrites: list[Commit] = []
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def head(self) -> int:
+        return len(self.commits)
+
+    @property
+    def ids(self) -> dict[int, str]:
+        """Every ordinal ever given, erased ones included."""
+        changes = [c for commit in self.commits for c in commit.changes] + self._pending
+        return {c.ordinal: c.note_id for c in changes if isinstance(c, NoteChange)}
+
+    @property
+    def ordinals(self) -> dict[str, int]:
+        return {note_id: ordinal for ordinal, note_id in sorted(self.ids.items())}
+
+    # ------------------------------------------------------------------- verbs
+
+    def add(
+        self,
+        note_id: str,
+        *,
+        derived_from: Sequence[str] = (),
+        session: str | None = "s",
+        text: str | None = None,
+        **fields: Any,
+    ) -> None:
+        ordinal = max(self.ids, default=0) + 1
+        after = {**BLANK, **fields}
+        note = Note.model_validate(
+            {
+                **after, "id": note_id, "ordinal": ordinal, "text": text or f"words of {note_id}, told {ordinal}",
+                "speaker": "Maren" if ordinal % 2 else None, "created_at": START,
+                "time": START + timedelta(days=ordinal) if ordinal % 3 else None,
+                "time_precision": "minute" if ordinal % 3 else None,
+                "sources": () if session is None else (Source(conversation_id="c", session_id=session),),
+            }
+        )  # fmt: skip
+        key = f"key {note.text}"
+        self._arrivals.append((note, key))
+        self.rows[ordinal] = note, key
+        length, middle = len(note.text), len(note.text) // 2
+        spans = ((0, length),) if ordinal % 4 else ((0, middle + 1), (middle, length))
+        self.passages[key] = Passages(spans, np.linspace(-1, 1, 8 * len(spans), dtype=np.float32).reshape(-1, 8))
+        self.do(NoteChange(id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from)))
+
+    def revise(self, note_id: str, *, trigger: str | None = None, **after: Any) -> None:
+        fields = self.now.notes[note_id][1]
+        before = {name: fields[name] for name in after}
+        self.do(
+            Revision(id="", note_id=note_id, before=before, after=after, trigger=trigger, reason="why", created_by="me")
+        )
+
+    def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5) -> None:
+        after = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
+        self._relink(a, b, kind, after)
+
+    def unlink(self, a: str, b: str, kind: Any = "similar") -> None:
+        self._relink(a, b, kind, None)
+
+    def _relink(self, a: str, b: str, kind: Any, after: dict[str, Any] | None) -> None:
+        before = self.now.links.get((a, b, kind))
+        self.do(LinkChange(id="", source_id=a, target_id=b, kind=kind, before=before, after=after))
+
+    def use(self, note_id: str) -> None:
+        self.do(Use(id="", note_id=note_id))
+
+    def erase(self, note_id: str) -> None:
+        """Erase a note, and blank its values in the journal, as a memory does. It is a commit of its own."""
+        assert not self._pending
+        self.do(Erasure(id="", note_id=note_id, ordinal=self.now.notes[note_id][0]))
+        self._rewrites = redact(self.commits, note_id, set())
+
+    def do(self, *changes: Change) -> None:
+        for change in changes:
+            placed = change.model_copy(update={"id": f"{self.head + 1}.{len(self._pending) + 1}"})
+            self.now = apply(self.now, [placed])
+            self._pending.append(placed)
+
+    def undo(self, target: str | int, *, cascade: bool = False) -> list[Change]:
+        """Plan an undo and make it a commit of its own; returns its changes, none where there was nothing to undo."""
+        assert not self._pending
+        changes = self.ledger.undo(target, cascade=cascade)
+        if changes:
+            self.do(*changes)
+            self.commit("undo")
+        return changes
+
+    # ------------------------------------------------------------------ commits
+
+    def draft(self, cause: Any = "update") -> Draft:
+        changes = tuple(change.model_copy(update={"id": ""}) for change in self._pending)
+        passages = {key: self.passages[key] for _, key in self._arrivals}
+        return Draft(cause, changes, tuple(self._arrivals), passages, tuple(self._rewrites))
+
+    def commit(self, cause: Any = "update") -> Commit:
+        at = START + timedelta(minutes=self.head)
+        return self.accept(Commit(id=self.head + 1, at=at, cause=cause, changes=tuple(self._pending)))
+
+    def accept(self, commit: Commit) -> Commit:
+        """Take the draft as committed so."""
+        assert [c.model_dump() for c in commit.changes] == [c.model_dump() for c in self._pending]
+        gone = {c.note_id for c in commit.changes if isinstance(c, Erasure)}
+        self.erased |= gone
+        for note, key in self._arrivals:
+            self.rows[note.ordinal] = note.model_copy(update={"created_at": commit.at}), key
+        self.rows = {n: row for n, row in self.rows.items() if row[0].id not in self.erased}
+        rewritten = {c.id: c for c in self._rewrites}
+        self.commits = [rewritten.get(c.id, c) for c in self.commits] + [commit]
+        self.states.append(self.now)
+        if self._rewrites:
+            self.ledger = Ledger(self.commits)  # what it was made from is no longer there
+            self.states = replayed(self.commits)
+            self.now = self.states[-1]
+        else:
+            self.ledger.extend([commit])
+        self._pending, self._arrivals, self._rewrites = [], [], []
+        return commit
+
+    def drop(self) -> None:
+        """Forget what was not committed."""
+        for note, _ in self._arrivals:
+            del self.rows[note.ordinal]
+        self.now = self.states[-1]
+        self._pending, self._arrivals, self._rewrites = [], [], []
+
+
+def replayed(commits: Sequence[Commit]) -> list[State]:
+    """The states before the first commit and after each."""
+    states = [State()]
+    for commit in commits:
+        states.append(apply(states[-1], commit.changes))
+    return states
