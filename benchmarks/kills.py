@@ -2,9 +2,9 @@
 
     python benchmarks/kills.py FILE... [--kills 200] [--seed 0] [--embedder minilm] [--batch 128]
 
-Each round takes the files into a new memory with `zettel ingest --json`, which is killed (SIGKILL) at a random moment and
-started again until it ends. After each kill: every commit it printed is in the memory. After each round: `verify` is clean
-and the export equals that of an uninterrupted run, but for the times of commits.
+Each round takes the files into a new memory with `zettel ingest --json`, which is killed (SIGKILL) at a random moment
+and started again until it ends. After each kill: every commit it printed is in the memory. After each round: `verify`
+is clean and the export equals that of an uninterrupted run, but for the times of commits.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
                 check(memory, commits, args.embedder)
             if exported(memory, folder, args.embedder) != expected:
                 raise SystemExit(f"round {rounds}: the export differs from that of an uninterrupted run")
-            print(f"round {rounds}: {kills} kills so far, {reported} commits reported, none lost; export equal", flush=True)
+            print(f"round {rounds}: {kills} kills, {reported} commits reported, none lost; export equal", flush=True)
 
 
 def check(memory: Path, commits: list[int], embedder: str) -> None:

@@ -4,8 +4,8 @@
 
 Takes the files in by small commits, mixes in updates, forgets and uses, then
 
-1. undoes random commits with `cascade=True`: what is left equals a replay of the journal without them and without what was
-   built on them;
+1. undoes random commits with `cascade=True`: what is left equals a replay of the journal without them and without what
+   was built on them;
 2. undoes every commit, newest first: nothing is left.
 """
 
@@ -88,7 +88,8 @@ def main() -> None:
             start = time.perf_counter()
             for commit in reversed(memory.log()):
                 memory.undo(commit)
-            print(f"every commit undone, newest first, in {time.perf_counter() - start:.1f} s: {len(memory)} notes left;",
+            undo_s = time.perf_counter() - start
+            print(f"every commit undone, newest first, in {undo_s:.1f} s: {len(memory)} notes left;",
                   f"verify: {memory.verify().ok}")  # fmt: skip
             if not equal or len(memory):
                 raise SystemExit(1)

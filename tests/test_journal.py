@@ -525,7 +525,7 @@ def grown(*verbs: tuple[str, ...]) -> World:
 
 
 TestJournals = Journals.TestCase
-TestJournals.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestJournals.settings = settings(max_examples=int(__import__("os").environ.get("N","120")), stateful_step_count=25, deadline=None, phases=[__import__("hypothesis").Phase.generate])
 
 
 @settings(max_examples=60, deadline=None)

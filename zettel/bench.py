@@ -1,4 +1,4 @@
-"""What taking in and searching transcripts costs on this machine, against what embedding alone costs in the same run."""
+"""What taking in and searching transcripts costs here, against what embedding alone costs in the same run."""
 
 from __future__ import annotations
 

@@ -37,16 +37,20 @@ from zettel.model import (
 from zettel.protocols import Draft, Embedder, Passages, Reader, Store
 
 VERSION = 1
+_MARK = b'{"zettel":"export"'  # how an export begins
 
 
 def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
     """Write an export, whole or not at all; returns the number of lines.
 
     Raises:
+        InputError: another file, such as a memory, stands there.
         StoreError: the file can't be written.
     """
     lines = _lines(reader, namespace, history=history)
     try:
+        if path.exists() and not _is_export(path):
+            raise InputError(f"{path} exists and is no export of zettel: it would be overwritten; name another file")
         part = path.with_name(f"{path.name}.part")
         try:
             with part.open("w", encoding="utf-8", newline="\n") as file:
@@ -59,10 +63,21 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(f"the export can't be written to {str(path)!r} ({reason}): name another file") from error
     return len(lines)
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is an export by its first bytes, or empty."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(len(_MARK))
+    return head in (b"", _MARK)
 
 
 def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def spans_of(embedder: Embedder, note: Note) -> list[Span]:
     if not isinstance(embedder, PassageEmbedder):
         return [(0, len(note.text))]
     with _blamed_on(embedder):
-        spans = embedder.spans(note.text, reserve=len(header(note)))
+        spans = [(int(start), int(end)) for start, end in embedder.spans(note.text, reserve=len(header(note)))]
     reached = 0
     for start, end in spans:
         if not 0 <= start <= reached:

@@ -104,7 +104,10 @@ def invert(change: Change, undoes: str) -> Change:
         )
     if isinstance(change, Use):
         return change.model_copy(update={"id": "", "undoes": undoes, "count": -change.count})
-    return change.model_copy(update={"id": "", "undoes": undoes, "before": change.after, "after": change.before})
+    update: dict[str, Any] = {"id": "", "undoes": undoes, "before": change.after, "after": change.before}
+    if isinstance(change, Revision):
+        update["reason"] = f"takes back change {undoes}"
+    return change.model_copy(update=update)
 
 
 # --------------------------------------------------------------------- depend

@@ -182,9 +182,9 @@ class Passages:
 class Draft:
     """A commit before it has a number and a time: its changes (ids still empty) and the rows they need.
 
-    ``arrivals`` are the rows of notes the memory has never held, with the key their vectors are kept under; ``passages``
-    the vectors not yet in the store, by key. ``rewrites`` replaces earlier commits, number by number: only an erasure
-    does that, to blank what they quoted.
+    ``arrivals`` are the rows of notes the memory has never held, with the key their vectors are kept under;
+    ``passages`` the vectors not yet in the store, by key. ``rewrites`` replaces earlier commits, number by number:
+    only an erasure does that, to blank what they quoted.
     """
 
     cause: Cause
@@ -320,12 +320,13 @@ class Posting:
 class Columns:
     """The notes of a memory as a table that signals read: one row a note, ``n`` rows.
 
-    ``alive`` tells the rows that are notes still; the others are left over and never searched. ``ordinals`` is the order
-    in which they arrived, ``status`` the place of their status in ``model.STATUSES``. Passages of a row lie together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
+    ``alive`` tells the rows that are notes still; the others are left over and never searched. ``ordinals`` is the
+    order in which they arrived, ``status`` the place of their status in ``model.STATUSES``. Passages of a row lie
+    together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
-    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none. ``has(row, term)``
-    tells whether a term stands in a note's text or annotations.
+    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
+    ``has(row, term)`` tells whether a term stands in a note's text or annotations.
     """
 
     alive: NDArray[np.bool_]

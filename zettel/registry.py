@@ -16,7 +16,7 @@ import zettel.scoring
 import zettel.store
 import zettel.transcripts
 from zettel.config import DEFAULT, Config
-from zettel.errors import InputError
+from zettel.errors import InputError, MissingExtraError
 from zettel.memory import Memory, Parts
 from zettel.protocols import Analyzer, Embedder, Signal, Store, TranscriptFormat
 
@@ -111,7 +111,8 @@ def open_memory(
     Args:
         address: a path to a file, or ":memory:" for one that ends with the process.
         namespace: which of the memories kept at that place; each has a journal of its own.
-        embedder: an embedder, or the name of one ("minilm", "sentence_transformers:MODEL"); None for the default.
+        embedder: an embedder, or the name of one ("minilm", "sentence_transformers:MODEL"); None for the one that made
+            the memory's vectors, and the default in a new memory.
         analyzer: an analyzer, or the name of one ("local"); None for the default.
         timezone: where times without a zone are read ("Europe/Berlin").
         read_only: nothing is written, the file itself included; it must exist.
@@ -124,11 +125,12 @@ def open_memory(
     """
     if not namespace or not namespace.isprintable():
         raise InputError(f"namespace {namespace!r} can't be used: name it in printable characters")
-    parts = Parts(
-        embedder=lambda: _embedder(embedder), analyzer=lambda: _analyzer(analyzer), formats=formats(), signals=signals()
-    )
     store = open_store(fspath(address), namespace=namespace, read_only=read_only, config=config)
     try:
+        parts = Parts(
+            embedder=lambda: _embedder(embedder or _made_by(store)), analyzer=lambda: _analyzer(analyzer),
+            formats=formats(), signals=signals(),
+        )  # fmt: skip
         memory = Memory(store, parts, store=store, namespace=namespace, timezone=timezone, config=config)
         if embedder is not None:
             memory.check_embedder(_embedder(embedder))
@@ -138,8 +140,20 @@ def open_memory(
     return memory
 
 
-def _embedder(given: Embedder | str | None) -> Embedder:
-    return given if given is not None and not isinstance(given, str) else embedder(given or DEFAULT_EMBEDDER)
+def _made_by(store: Store) -> str:
+    """The embedder that made a store's vectors, where its name alone names it; else the default one."""
+    fingerprint = store.fingerprint() or ""
+    name = fingerprint.partition("/")[0]
+    if name == DEFAULT_EMBEDDER or name not in names("embedder"):
+        return DEFAULT_EMBEDDER
+    try:
+        return name if embedder(name).fingerprint == fingerprint else DEFAULT_EMBEDDER
+    except (InputError, MissingExtraError):  # it needs a model, or its library: the memory will say so
+        return DEFAULT_EMBEDDER
+
+
+def _embedder(given: Embedder | str) -> Embedder:
+    return embedder(given) if isinstance(given, str) else given
 
 
 def _analyzer(given: Analyzer | str | None) -> Analyzer:

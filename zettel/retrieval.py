@@ -108,11 +108,11 @@ class Ranking:
         half = self.scan.columns.windows.shape[1] // 2
         before, distance = place < half, place % half + 1
         what = "has " + ", ".join(f"“{w}”" for w in words) if words else f"is close to the question ({cosine:.2f})"
-        side = "before" if before else "after"
+        side = ("just " if distance == 1 else f"{distance} places ") + ("before" if before else "after")
         first, second = (other, row) if before else (row, other)
         return Link(
             source_id=self.index.ids[first], target_id=self.index.ids[second], kind="next", weight=1 / distance,
-            reason=f"{distance} message{'s' * (distance > 1)} {side} it in the same session {what}",
+            reason=f"the message {side} it in the same session {what}",
             created_by="retrieval",
         )  # fmt: skip
 

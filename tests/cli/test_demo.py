@@ -36,7 +36,7 @@ def test_the_demo_shows_a_memory_at_work_on_one_screen(cli):
     assert "It is not searched: its status is archived." in text
     assert text.index(answer) < text.index("zettel forget") < text.index("zettel undo") < text.rindex(answer)
     assert "from lighthouse.txt, line 71, session 2025-05-14 21:05" in text
-    assert "via 2 messages before it in the same session" in text
+    assert "via the message 2 places before it in the same session" in text
     before, now = text.split("--as-of 4")[1].split("$ zettel search")
     assert "Eleven minutes? They would have thrown him out for two." in before
     assert "So the light was out for eleven minutes because of a baby." in now

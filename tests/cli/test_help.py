@@ -12,9 +12,9 @@ from zettel.cli import app
 ROOT = get_command(app)
 COMMANDS = {
     "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "log", "diff", "undo", "forget",
-    "verify", "export", "load", "stats",
+    "verify", "export", "load", "stats", "bench",
 }  # fmt: skip
-READING = {"search", "recall", "show", "log", "diff", "verify", "stats", "models list", "ingest"}
+READING = {"search", "recall", "show", "log", "diff", "verify", "stats", "models list", "ingest", "bench"}
 
 
 def leaves(command, prefix=()):
@@ -38,7 +38,7 @@ def test_a_command_and_each_of_its_parameters_have_help(name, command, cli):
     assert ("--json" in result.stdout) == (name in READING)
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS - {"demo", "models list", "models get"}))
+@pytest.mark.parametrize("name", sorted(COMMANDS - {"demo", "models list", "models get", "bench"}))
 def test_the_memory_comes_first(name):
     command = dict(leaves(ROOT))[name]
     assert command.params[0].name == "memory" and command.params[0].metavar == "MEMORY"

@@ -15,6 +15,7 @@ from zettel.cli.finding import recall, search, show
 from zettel.cli.ingestion import ingest
 from zettel.cli.journal import diff, log
 from zettel.cli.keeping import export, load, stats, verify
+from zettel.cli.measuring import bench
 from zettel.cli.output import fail, warn
 from zettel.errors import ZettelError
 
@@ -66,7 +67,7 @@ _PANELS = {
     "Ask": (search, recall, show),
     "Change": (ingest, add, forget, undo),
     "Journal": (log, diff),
-    "Keep": (verify, export, load, stats),
+    "Keep": (verify, export, load, stats, bench),
 }
 
 app.command(rich_help_panel="Begin")(demo)

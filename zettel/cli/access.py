@@ -25,8 +25,7 @@ def reading(address: str, *, namespace: str, embedder: str | None = None, timezo
     """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
     from zettel.registry import open_memory
 
-    chosen = _embedder(address, namespace, embedder)
-    with open_memory(address, namespace=namespace, embedder=chosen, timezone=timezone, read_only=True) as memory:
+    with open_memory(address, namespace=namespace, embedder=embedder, timezone=timezone, read_only=True) as memory:
         yield memory
 
 
@@ -48,26 +47,10 @@ def writing(
     if not make and "://" not in address and not Path(address).exists():
         raise StoreError(f"no memory at {address}: check the path, or make one with `zettel add` or `zettel ingest`")
     with open_memory(
-        address, namespace=namespace, embedder=_embedder(address, namespace, embedder), analyzer=analyzer,
+        address, namespace=namespace, embedder=embedder, analyzer=analyzer,
         timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
     ) as memory:  # fmt: skip
         yield memory
-
-
-def _embedder(address: str, namespace: str, given: str | None) -> str | None:
-    """The embedder to open with: the one given, else the one the memory was made by, if its name alone names it."""
-    from zettel.registry import DEFAULT_EMBEDDER, embedder
-
-    if given is not None:
-        return given
-    made = made_by(address, namespace)
-    name = (made or DEFAULT_EMBEDDER).partition("/")[0]
-    if name == DEFAULT_EMBEDDER:
-        return None  # not named, it is loaded only when something needs it
-    try:
-        return name if embedder(name).fingerprint == made else None
-    except InputError:  # it needs a model: the memory will say so
-        return None
 
 
 def made_by(address: str, namespace: str) -> str | None:

@@ -28,7 +28,8 @@ class Scan:
     @cached_property
     def _passages(self) -> Values:
         # Not `@`: BLAS splits so small a product over threads, and waits for one that a busy machine has put to sleep.
-        return np.einsum("ij,j->i", self.columns.vectors, self.query.vector).astype(np.float64)
+        products: Values = np.einsum("ij,j->i", self.columns.vectors, self.query.vector).astype(np.float64)
+        return products
 
     @cached_property
     def cosines(self) -> Values:

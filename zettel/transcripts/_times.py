@@ -186,8 +186,10 @@ def day_order(texts: Iterable[str]) -> bool | None:
 
 
 def instant(value: object) -> tuple[datetime, TimePrecision]:
-    """The moment that a JSON field names, and how precisely: ISO 8601 text of any precision, other common layouts with
-    a date, or a number of seconds (milliseconds where it is beyond any plausible second) since 1970.
+    """The moment that a JSON field names, and how precisely.
+
+    ISO 8601 text of any precision, other common layouts with a date, or a number of seconds (milliseconds where it is
+    beyond any plausible second) since 1970.
 
     Raises:
         NotATimeError: it is something else.
