@@ -56,7 +56,7 @@ def values(signal: ModuleType, index: ExactIndex, query: str, **options: Any) ->
     found = signal.values(scan_of(index, query, **options))
     assert found.dtype == np.float64
     assert found.shape == (index.columns().n,)
-    return [round(value, 9) for value in found.tolist()]
+    return [round(value, 6) for value in found.tolist()]
 
 
 # -------------------------------------------------------------------------- lexical
@@ -70,12 +70,12 @@ def test_bm25_by_hand() -> None:
     # Cats stand in 2 of 4 notes: idf = ln(1 + 2.5 / 2.5); cows in 1: ln(1 + 3.5 / 1.5).
     cat = [LN2 * 1 / (1 + 1.08), LN2 * 2 / (2 + 1.32), 0, 0]
     cow = [0, 0, 0, log(10 / 3) * 1 / (1 + 1.56)]
-    assert values(lexical, index, "cat") == [round(v, 9) for v in cat]
+    assert values(lexical, index, "cat") == [round(v, 6) for v in cat]
     assert values(lexical, index, "Which cats?") == values(lexical, index, "cat")
-    assert values(lexical, index, "cat cow") == [round(a + b, 9) for a, b in zip(cat, cow, strict=True)]
+    assert values(lexical, index, "cat cow") == [round(a + b, 6) for a, b in zip(cat, cow, strict=True)]
     assert values(lexical, index, "cat cat cow the") == values(lexical, index, "cow cat")
     assert values(lexical, index, "horse") == values(lexical, index, "the of") == [0, 0, 0, 0]
-    assert values(lexical, index, "cat")[0] == 0.333243837  # so that the formula above is not the only witness
+    assert values(lexical, index, "cat")[0] == 0.333244  # so that the formula above is not the only witness
 
 
 def test_annotations_count_less_than_the_text() -> None:
@@ -84,19 +84,19 @@ def test_annotations_count_less_than_the_text() -> None:
     # Cats stand in 3 of 4: idf = ln(1 + 1.5 / 3.5). Annotated any number of times: 0.3. Their words add no length.
     idf = log(1 + 1.5 / 3.5)
     expected = [idf / 2.08, idf * 2 / 3.32, idf * 0.3 / (0.3 + 0.84), 0]
-    assert values(lexical, index, "cat") == [round(v, 9) for v in expected]
+    assert values(lexical, index, "cat") == [round(v, 6) for v in expected]
     dogs = [LN2 / 2.08, 0, 0, LN2 * 1.3 / (1.3 + 1.56)]
-    assert values(lexical, index, "dog") == [round(v, 9) for v in dogs]
+    assert values(lexical, index, "dog") == [round(v, 6) for v in dogs]
 
 
 def test_bm25_with_context_by_hand() -> None:
     index = index_of([note(n, text, "s") for n, text in enumerate(FOUR, 1)], window=1)
     # Each note with the texts beside it: cats 1 + 2, 1 + 2, 0 + 2, 0. Length and idf stay those of the note alone.
     expected = [LN2 * 3 / (3 + 1.08), LN2 * 3 / (3 + 1.32), LN2 * 2 / (2 + 0.84), 0]
-    assert values(lexical_context, index, "cat") == [round(v, 9) for v in expected]
+    assert values(lexical_context, index, "cat") == [round(v, 6) for v in expected]
     wide = index_of([note(n, text, "s") for n, text in enumerate(FOUR, 1)])
     expected = [LN2 * 3 / 4.08, LN2 * 3 / 4.32, LN2 * 3 / 3.84, LN2 * 2 / 3.56]
-    assert values(lexical_context, wide, "cat") == [round(v, 9) for v in expected]
+    assert values(lexical_context, wide, "cat") == [round(v, 6) for v in expected]
 
 
 def test_context_is_what_was_said_and_only_in_the_same_session() -> None:
@@ -319,8 +319,7 @@ def test_why_names_what_matched(memory: Memory) -> None:
     assert "it falls into the time asked about" in best.why.lower()
     hit = memory.search("cello", speaker="Bob")[0]
     assert "“cello”" in memory.search("cello")[0].why
-    assert "cello" in hits["How lovely!"].why
-    assert "messages around it have" in hits["How lovely!"].why
+    assert "the messages around it have “instrument”" in hits["How lovely!"].why
     assert hit.why[0].isupper()
     assert all(hit.why.endswith(".") for hit in hits.values())
     assert hits["unrelated talk about topic 1"].why.startswith("Nothing in it stands out")

@@ -36,7 +36,8 @@ def bench(
         f" ({report.embed_s:.2f} s)"
     )
     write(
-        f"ingest again {report.again_s:.2f} s, {report.again_share:.2%} of the first time, {report.again_commits} commits"
+        f"ingest again {report.again_s:.2f} s, {report.again_share:.2%} of the first time,"
+        f" {report.again_commits} commits"
     )
     write(
         f"search       {report.search_ms:.1f} ms, {report.search_ratio:.2f} x embedding the question"
