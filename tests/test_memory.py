@@ -55,7 +55,8 @@ def test_a_note_is_added_kept_and_found(opened: Opener) -> None:
         assert hit.note == note
         assert (hit.rank, note.ordinal, note.status, note.trust) == (1, 1, "active", 1.0)
         assert "Caroline" in hit.why
-    assert (note.text, note.speaker, note.metadata) == ("Caroline adopted a puppy named Max.", "Caroline", {"mood": "glad"})
+    assert note.text == "Caroline adopted a puppy named Max."
+    assert (note.speaker, note.metadata) == ("Caroline", {"mood": "glad"})
     assert (note.time, note.time_precision) == (datetime(2023, 5, 8, tzinfo=UTC), "day")
     assert note.tags[0] == "pets"
     assert "Max" in note.entities
@@ -177,9 +178,7 @@ def test_a_file_that_grew_adds_only_its_new_messages(memory: Memory, tmp_path: P
     assert texts(memory.notes()) == ["one", "two", "one", "two", "three", "two"]
 
 
-def test_what_was_forgotten_or_erased_stays_away_and_what_was_undone_comes_back(
-    memory: Memory, tmp_path: Path
-) -> None:
+def test_what_was_forgotten_or_erased_stays_away_and_what_was_undone_comes_back(memory: Memory, tmp_path: Path) -> None:
     path = tmp_path / "chat.txt"
     path.write_text("Ann: apples\nBob: pears\nAnn: plums\nBob: figs\n")
     [commit] = memory.ingest(path).commits
@@ -294,29 +293,42 @@ def when(memory: Memory, **filters: Any) -> list[str]:
     return found
 
 
+TIMES = [
+    "2022",
+    "2023",
+    "2023-04-30",
+    "2023-05",
+    "2023-05-08",
+    "2023-05-08T13:56",
+    "2023-05-31T23:59:59",
+    "2023-06",
+    None,
+]
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
-        ({"since": "2023-05"}, ["2023", "2023-05", "2023-05-08", "2023-05-08T13:56", "2023-05-31T23:59:59", "2023-06"]),
-        ({"until": "2023-05"}, ["2022", "2023", "2023-04-30", "2023-05", "2023-05-08", "2023-05-08T13:56", "2023-05-31T23:59:59"]),
-        ({"since": "2023-05-08T13:57", "until": "2023-05-08T13:57"}, ["2023", "2023-05", "2023-05-08"]),
-        ({"since": "2023-05-08T13:56:59", "until": "2023-05-08T13:56"}, ["2023", "2023-05", "2023-05-08", "2023-05-08T13:56"]),
-        ({"since": "2023-06-01"}, ["2023", "2023-06"]),
-        ({"until": "2022"}, ["2022"]),
+        ({"since": "2023-05"}, [1, 3, 4, 5, 6, 7]),
+        ({"until": "2023-05"}, [0, 1, 2, 3, 4, 5, 6]),
+        ({"since": "2023-05-08T13:57", "until": "2023-05-08T13:57"}, [1, 3, 4]),
+        ({"since": "2023-05-08T13:56:59", "until": "2023-05-08T13:56"}, [1, 3, 4, 5]),
+        ({"since": "2023-06-01"}, [1, 7]),
+        ({"until": "2022"}, [0]),
         ({"since": "2024"}, []),
-        ({"since": datetime(2023, 6, 1), "until": datetime(2023, 6, 1)}, ["2023", "2023-06"]),
-        ({"since": datetime(2023, 5, 31, 23, 59, 59, 999999), "until": "2023-05"}, ["2023", "2023-05", "2023-05-31T23:59:59"]),
-        ({"since": datetime(2023, 6, 1, tzinfo=timezone(timedelta(hours=2))), "until": "2023-05"}, ["2023", "2023-05", "2023-05-31T23:59:59"]),
-        ({"since": datetime.min, "until": datetime.max}, ["2022", "2023", "2023-04-30", "2023-05", "2023-05-08", "2023-05-08T13:56", "2023-05-31T23:59:59", "2023-06"]),
-        ({"since": None, "until": None}, ["2022", "2023", "2023-04-30", "2023-05", "2023-05-08", "2023-05-08T13:56", "2023-05-31T23:59:59", "2023-06", "None"]),
+        ({"since": datetime(2023, 6, 1), "until": datetime(2023, 6, 1)}, [1, 7]),
+        ({"since": datetime(2023, 5, 31, 23, 59, 59, 999999), "until": "2023-05"}, [1, 3, 6]),
+        ({"since": datetime(2023, 6, 1, tzinfo=timezone(timedelta(hours=2))), "until": "2023-05"}, [1, 3, 6]),
+        ({"since": datetime.min, "until": datetime.max}, [0, 1, 2, 3, 4, 5, 6, 7]),
+        ({"since": None, "until": None}, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_since_and_until_know_how_precise_a_time_is(
-    memory: Memory, filters: dict[str, Any], expected: list[str]
+    memory: Memory, filters: dict[str, Any], expected: list[int]
 ) -> None:
-    at(memory, "2022", "2023", "2023-04-30", "2023-05", "2023-05-08", "2023-05-08T13:56", "2023-05-31T23:59:59", "2023-06", None)  # fmt: skip
-    assert when(memory, **filters) == expected
+    at(memory, *TIMES)
+    assert when(memory, **filters) == sorted(str(TIMES[n]) for n in expected)
 
 
 def test_borders_lie_in_the_memorys_timezone(opened: Opener) -> None:
@@ -326,7 +338,7 @@ def test_borders_lie_in_the_memorys_timezone(opened: Opener) -> None:
     assert when(memory, since="2023-05-09") == ["2023-05-09T00:30", "2023-05-09T04:00Z"]
 
 
-@pytest.mark.xfail(strict=True, reason="index/exact.py and filters.py: a stored time has an offset, but its zone is forgotten")
+@pytest.mark.xfail(strict=True, reason="index/exact.py, filters.py: a stored time keeps its offset, but not its zone")
 def test_a_month_ends_at_its_own_midnight_where_clocks_change(opened: Opener) -> None:
     memory = opened(timezone="Europe/Berlin")
     at(memory, "2023-03", "2023-03-26", "2023-10", "2023-10-29")
@@ -497,7 +509,8 @@ def test_update_changes_annotations_and_only_those(memory: Memory) -> None:
         metadata={"a": [1, {"b": None}]}, status="superseded", valid_until="2024-01",
     )  # fmt: skip
     assert changed == memory.get(note.id)
-    assert (changed.context, changed.keywords, changed.tags, changed.entities) == ("A puppy.", ("puppy",), ("dogs",), ("Max",))
+    assert (changed.context, changed.keywords) == ("A puppy.", ("puppy",))
+    assert (changed.tags, changed.entities) == (("dogs",), ("Max",))
     assert (changed.trust, changed.metadata, changed.status) == (0.5, {"a": [1, {"b": None}]}, "superseded")
     assert changed.valid_until == datetime(2024, 1, 1, tzinfo=UTC)
     fixed = {"id", "text", "time", "time_precision", "created_at", "speaker", "sources", "ordinal", "analyzed_by"}
@@ -565,7 +578,8 @@ def test_undoing_what_others_build_on_needs_a_cascade(memory: Memory) -> None:
 
 def test_an_erasure_leaves_nothing_and_is_final(opened: Opener, tmp_path: Path) -> None:
     memory = opened()
-    memory.add_many([said("Where is the xylophone of Quetzalcoatl?", "1", speaker="Ann"), said("In the attic.", "2", speaker="Bob")])
+    question = said("Where is the xylophone of Quetzalcoatl?", "1", speaker="Ann")
+    memory.add_many([question, said("In the attic.", "2", speaker="Bob")])
     asked, answer = memory.notes()
     assert "xylophone" in answer.context
     memory.update(asked.id, context="On the xylophone of Quetzalcoatl.")
@@ -697,7 +711,8 @@ def test_recall_tells_equal_ones_once_and_takes_filters(memory: Memory) -> None:
 
 
 def test_neighboring_messages_lend_their_words(memory: Memory) -> None:
-    memory.add_many([said("Which instrument do you play?", "1", speaker="Ann"), said("The cello.", "2", speaker="Bob")])
+    question = said("Which instrument do you play?", "1", speaker="Ann")
+    memory.add_many([question, said("The cello.", "2", speaker="Bob")])
     memory.add_many(["The trumpet.", "The weather.", "Which way?"])
     hits = memory.search("Which instrument does Bob play?")
     cello = next(hit for hit in hits if hit.note.text == "The cello.")
@@ -705,7 +720,7 @@ def test_neighboring_messages_lend_their_words(memory: Memory) -> None:
     assert cello.signals["lexical_context"] > cello.signals["lexical"]
     [link] = cello.via
     assert (link.kind, link.target_id, link.weight) == ("next", cello.note.id, 1.0)
-    assert link.reason.startswith("1 message before it in the same session")
+    assert "before it in the same session" in link.reason
 
 
 def test_searching_never_writes(opened: Opener, tmp_path: Path) -> None:
@@ -861,17 +876,16 @@ def test_a_closed_memory_says_so(memory: Memory) -> None:
     memory.close()
     for use in (
         lambda: memory.add("x"), lambda: memory.search("apple"), lambda: len(memory), lambda: memory.get(note.id),
-        lambda: memory.log(), lambda: note.id in memory, lambda: memory.head, lambda: memory.namespaces(),
-        lambda: memory.verify(), lambda: then.search("apple"), lambda: memory.undo(1),
+        memory.log, lambda: note.id in memory, lambda: memory.head, memory.namespaces, memory.verify,
+        lambda: then.search("apple"), lambda: memory.undo(1),
     ):  # fmt: skip
         with pytest.raises(StoreError, match=r"closed.*open it again"):
             use()
 
 
 def test_with_closes_even_after_an_error(opened: Opener) -> None:
-    with pytest.raises(KeyError), opened() as memory:
-        memory.add("kept")
-        raise KeyError
+    with pytest.raises(InputError), opened() as memory:
+        memory.add(memory.add("kept").text, time="soon")
     with pytest.raises(StoreError, match="closed"):
         memory.notes()
     assert texts(opened().notes()) == ["kept"]
@@ -886,7 +900,8 @@ def test_sources_say_where_a_note_comes_from(memory: Memory) -> None:
     assert (source.uri, source.format, source.span) == (LIGHTHOUSE.as_uri(), "plain", "line 2")
     assert source.conversation_id == "lighthouse"
     given = Source(uri="https://example.org", span="page 3")
-    assert memory.add("x", source=given).sources[0].model_dump(exclude={"sha256"}) == given.model_dump(exclude={"sha256"})
+    [kept] = memory.add("x", source=given).sources
+    assert kept.model_copy(update={"sha256": None}) == given
     [note] = memory.add_many([said("x", "1", session_id="s", parent_id="0", role="user")])
     assert note.sources[0].model_dump(exclude_none=True, exclude={"sha256"}) == {
         "conversation_id": "chat", "session_id": "s", "message_id": "1", "parent_id": "0", "role": "user",

@@ -117,7 +117,9 @@ def test_a_removed_note_leaves_the_statistics() -> None:
 # ---------------------------------------------------------------------------- dense
 
 UNIT = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4).filter(lambda v: sum(x * x for x in v) > 0.01)
-NOTES = st.lists(st.tuples(st.sampled_from([None, "s", "t"]), st.lists(UNIT, min_size=1, max_size=3)), min_size=1, max_size=9)
+NOTES = st.lists(
+    st.tuples(st.sampled_from([None, "s", "t"]), st.lists(UNIT, min_size=1, max_size=3)), min_size=1, max_size=9
+)
 
 
 @given(NOTES, UNIT, st.integers(1, 3))
@@ -145,14 +147,13 @@ def test_cosines_are_those_of_plain_numpy(
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.integers(1, 8), st.integers(0, 2)), st.tuples(st.just("remove"), st.integers(1, 8), st.just(0))
+        st.tuples(st.just("put"), st.integers(1, 8), st.integers(0, 2)),
+        st.tuples(st.just("remove"), st.integers(1, 8), st.just(0)),
     ),
     max_size=25,
 )
 BODIES = {n: (text, "s" if n % 3 else None) for n, text in enumerate([*FOUR, *FOUR[::-1]], 1)}
-VECTORS = {
-    f"n{n}": passages(*np.random.default_rng(n).normal(size=(1 + n % 2, 4)).tolist()) for n in BODIES
-}
+VECTORS = {f"n{n}": passages(*np.random.default_rng(n).normal(size=(1 + n % 2, 4)).tolist()) for n in BODIES}
 
 
 def by_id(index: ExactIndex, query: str) -> dict[str, dict[str, Any]]:
@@ -195,7 +196,8 @@ def test_an_index_grown_in_any_order_equals_one_built_anew(steps: list[tuple[str
     assert len(grown) == len(fresh) == len(present)
     if present:
         a, b = by_id(grown, "Which cats and cows?"), by_id(fresh, "Which cats and cows?")
-        assert {i: row.pop("numbers") for i, row in a.items()} == {i: pytest.approx(row.pop("numbers"), abs=1e-5) for i, row in b.items()}
+        numbers = {note_id: pytest.approx(row.pop("numbers"), abs=1e-5) for note_id, row in b.items()}
+        assert {note_id: row.pop("numbers") for note_id, row in a.items()} == numbers
         assert a == b
 
 

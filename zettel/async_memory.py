@@ -38,6 +38,7 @@ class AsyncMemory:
     get = _mirrored(Memory.get)
     notes = _mirrored(Memory.notes)
     namespaces = _mirrored(Memory.namespaces)
+    check_embedder = _mirrored(Memory.check_embedder)
     search = _mirrored(Memory.search)
     recall = _mirrored(Memory.recall)
     why_not = _mirrored(Memory.why_not)

@@ -44,7 +44,8 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
     """Write an export, whole or not at all; returns the number of lines.
 
     Raises:
-        InputError: another file, such as a memory, stands there.
+        InputError: another file, such as a memory, stands there; or the history is one of an earlier time, and lacks
+            what was erased since.
         StoreError: the file can't be written.
     """
     lines = _lines(reader, namespace, history=history)
@@ -87,7 +88,15 @@ def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, A
         notes = list(reader.arrived(range(1, reader.last_ordinal() + 1)).values())
     lines = [{"note": note.model_dump(mode="json", exclude_defaults=True)} for note in notes]
     if history:
-        lines += [{"commit": commit.model_dump(mode="json")} for commit in reader.commits()]
+        commits = list(reader.commits())
+        changes = [change for commit in commits for change in commit.changes]
+        gone = reader.erased() - {change.note_id for change in changes if isinstance(change, Erasure)}
+        if lost := next((c.note_id for c in changes if isinstance(c, NoteChange) and c.note_id in gone), None):
+            raise InputError(
+                f"note {lost!r} was erased since, so the history up to then is no longer whole: export the memory"
+                " itself, or leave the history out"
+            )
+        lines += [{"commit": commit.model_dump(mode="json")} for commit in commits]
     else:
         lines += [{"link": link.model_dump(mode="json")} for link in reader.links()]
     return [{**head, "lines": len(lines)}, *lines]

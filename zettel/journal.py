@@ -149,6 +149,7 @@ class Ledger:
         self._of_commit: dict[int, list[str]] = {}
         self._root: dict[str, str] = {}
         self._latest: dict[str, str] = {}
+        self._took_out: set[str] = set()
         self._base: dict[str, dict[Cell, str | None]] = {}
         self._stacks: dict[Cell, list[str]] = {}
         self._dependents: dict[str, dict[str, None]] = {}  # of a note: what needs its presence, oldest first
@@ -173,6 +174,7 @@ class Ledger:
             root = self._root[change.id] = self._root[change.undoes]
             if self.stands(root):
                 self._pop(root)
+                self._took_out.add(change.id)
             else:
                 self._push(root)
         self._latest[self._root[change.id]] = change.id
@@ -242,11 +244,11 @@ class Ledger:
         return max((commit_of(m) for m in movers), default=None)
 
     def in_effect(self, change_id: str) -> bool:
-        """Whether taking a change back would do anything."""
+        """Whether taking a change back would do anything: what it brought stands, what it took out is out."""
         root = self._root[change_id]
-        if change_id == root:
-            return self.stands(root) and not isinstance(self._changes[root], Erasure)
-        return self._latest[root] == change_id and self._erased.isdisjoint(touched(self._changes[root]))
+        if change_id in self._took_out:
+            return not self.stands(root) and self._erased.isdisjoint(touched(self._changes[root]))
+        return self.stands(root)
 
     def commit(self, number: int) -> list[str] | None:
         """The ids of a commit's changes; None where there is no such commit."""

@@ -6,11 +6,12 @@ store by ``draft`` and come back by ``accept``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from zettel.journal import BLANK, Ledger, State, apply, redact
 from zettel.model import Change, Commit, Erasure, LinkChange, Note, NoteChange, Revision, Source, Use
@@ -165,3 +166,59 @@ def replayed(commits: Sequence[Commit]) -> list[State]:
     for commit in commits:
         states.append(apply(states[-1], commit.changes))
     return states
+
+
+# -------------------------------------------------------------- random changes
+
+IDS = "abcd"
+VALUES: dict[str, list[Any]] = {
+    "context": ["", "x", "y"], "keywords": [[], ["k"], ["k", "l"]], "status": ["active", "archived"], "trust": [1.0, 0.5],
+}  # fmt: skip
+KINDS = ("similar", "causes")
+
+
+def act(world: World, draw: Callable[[Any], Any]) -> None:
+    """One valid change at random."""
+    present, links = sorted(world.now.notes), sorted(world.now.links)
+    absent = sorted(set(IDS) - set(present) - world.erased)
+    verbs = (["add"] if absent else []) + (["revise", "revise", "revise", "link", "link", "use"] if present else [])
+    match draw(st.sampled_from(verbs + (["unlink"] if links else []))):
+        case "add":
+            derived = draw(st.lists(st.sampled_from(present), max_size=2)) if present else ()
+            world.add(draw(st.sampled_from(absent)), derived_from=derived, context=draw(st.sampled_from(["", "x"])))
+        case "revise":
+            note = draw(st.sampled_from(present))
+            names = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3, unique=True))
+            fields = world.now.notes[note][1]
+            after = {n: draw(st.sampled_from([v for v in VALUES[n] if v != fields[n]])) for n in names}
+            world.revise(note, trigger=draw(st.sampled_from([None, *present])), **after)
+        case "link":
+            a, b, kind = (draw(st.sampled_from(x)) for x in (present, present, KINDS))
+            world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])))
+        case "unlink":
+            world.unlink(*draw(st.sampled_from(links)))
+        case "use":
+            world.use(draw(st.sampled_from(present)))
+
+
+def can_act(world: World) -> bool:
+    return bool(world.now.notes) or bool(set(IDS) - world.erased)
+
+
+def step(world: World, draw: Callable[[Any], Any]) -> str:
+    """A commit at random, still to be made of ``world.draft(cause)``: returns its cause, "" where it has no changes."""
+    kinds = (["change"] * 3 if can_act(world) else []) + (["undo"] * 2 if world.head else [])
+    match draw(st.sampled_from(kinds + (["erase"] if world.now.notes and not world.erased else []))):
+        case "change":
+            for _ in range(draw(st.integers(1, 3))):
+                act(world, draw)
+            return "update"
+        case "undo":
+            number = draw(st.integers(1, world.head))
+            if any(isinstance(c, Erasure) for c in world.commits[number - 1].changes):
+                return ""
+            planned = world.ledger.undo(number, cascade=True)
+            world.do(*planned)
+            return "undo" if planned else ""
+    world.erase(draw(st.sampled_from(sorted(world.now.notes))))
+    return "forget"
