@@ -321,6 +321,20 @@ def test_the_file_is_plain_json_lines(analyzer: Analyzer) -> None:
         assert not (folder / "e.jsonl.part").exists()
 
 
+def test_a_link_to_a_note_that_was_erased_here_is_left_out(analyzer: Analyzer) -> None:
+    with memories(analyzer, "source", "target") as (source, target, folder):
+        a, b, c = (source.add(text, id=text) for text in "abc")
+        for memory in (source, target):
+            memory.add("b", id="b")
+        link(source, a, b, "similar")
+        link(source, a, c, "causes")
+        target.forget("b", erase=True)
+        source.export(folder / "e.jsonl")
+        target.load(folder / "e.jsonl")
+        assert [(k["source_id"], k["target_id"]) for k in links(target)] == [("a", "c")]
+        assert target.verify().ok
+
+
 def test_the_history_up_to_before_an_erasure_cannot_stand_alone(analyzer: Analyzer) -> None:
     with memories(analyzer, "source", "target") as (source, target, folder):
         source.add("apples", id="a")

@@ -243,7 +243,7 @@ def test_a_diff_tells_what_came_went_and_changed() -> None:
 
 @dataclass
 class Step:
-    """A change that took nothing back, with the versions it was made on: by the thing it wrote, by the notes it needs."""
+    """A change that took nothing back, with the versions it was made on, by the thing it wrote."""
 
     change: Change
     place: int
@@ -532,11 +532,13 @@ CHANGES = [
     NoteChange(id="7.1", note_id="a", ordinal=1, after={"context": "ü\0 \U0001f600", "metadata": {"n": [1, None]}}),
     NoteChange(id="7.2", note_id="a", ordinal=3, before={"trust": 0.25}, undoes="3.1", derived_from=("b", "a")),
     Revision(
-        id="7.3", note_id="b", before={"valid_until": None}, after={"valid_until": "2025-01-01T00:00:00+00:00"}, trigger="a",
-        reason="because", created_by="local/1", derived_from=("a",),
+        id="7.3", note_id="b", before={"valid_until": None}, after={"valid_until": "2025-01-01T00:00:00+00:00"},
+        trigger="a", reason="because", created_by="local/1", derived_from=("a",),
     ),
     Revision(id="7.4", note_id="b", before={}, after={}),
-    LinkChange(id="7.5", source_id="a", target_id="b", kind="part_of", after={"weight": 0.1, "reason": "", "created_by": "x"}),
+    LinkChange(
+        id="7.5", source_id="a", target_id="b", kind="part_of", after={"weight": 0.1, "reason": "", "created_by": "x"},
+    ),
     LinkChange(id="7.6", source_id="b", target_id="a", kind="next", before={"weight": 1.0}, undoes="2.9"),
     Use(id="7.7", note_id="a"),
     Use(id="7.8", note_id="a", count=-1, undoes="7.7"),

@@ -16,15 +16,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from zettel import Config, Message, Source, open_memory, samples
+from zettel import Config, Message, Source, open_memory, registry, samples
 from zettel.errors import ConflictError, InputError, NotFoundError, ReadOnlyError, StoreError, ZettelError
 from zettel.memory import Memory
 from zettel.model import Hit, Note, Progress, Revision
-from zettel.scoring import dense, dense_context, lexical, lexical_context, role, speaker, time
 
 Opener = Callable[..., Memory]
 LIGHTHOUSE = Path(samples.__file__).parent / "lighthouse.txt"
-SIGNALS = (dense, dense_context, lexical, lexical_context, role, speaker, time)
 
 
 def said(text: str, message_id: str | None = None, **fields: Any) -> Message:
@@ -434,7 +432,7 @@ def test_measures_are_standardized_over_the_notes_a_filter_lets_through(memory: 
     hits = memory.search("What did Maren say about the roof in May?", k=1000, speaker="Maren")
     assert 20 < len(hits) < len(memory)
     expected = np.zeros(len(hits))
-    for signal in SIGNALS:
+    for signal in registry.signals():
         values = np.array([hit.signals[signal.NAME] for hit in hits])
         if signal.STANDARDIZED:
             values = (values - values.mean()) / values.std()

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from zettel import registry
 from zettel.config import Config
 from zettel.filters import Filter
 from zettel.index import ExactIndex
@@ -21,11 +22,11 @@ from zettel.memory import Memory
 from zettel.model import Message, Note, Source
 from zettel.protocols import Passages, Query, Signal
 from zettel.retrieval import rank, why_not
-from zettel.scoring import Scan, dense, dense_context, fuse, lexical, lexical_context, role, speaker, time
+from zettel.scoring import Scan, fuse, lexical, lexical_context, role, speaker, time
 from zettel.text import terms
 
 Opener = Callable[..., Memory]
-SIGNALS = cast("tuple[Signal, ...]", (dense, dense_context, lexical, lexical_context, role, speaker, time))
+SIGNALS = registry.signals()
 NOON = datetime(2023, 5, 8, 12, tzinfo=UTC)
 LN2 = log(2)
 

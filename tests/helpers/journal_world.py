@@ -172,7 +172,8 @@ def replayed(commits: Sequence[Commit]) -> list[State]:
 
 IDS = "abcd"
 VALUES: dict[str, list[Any]] = {
-    "context": ["", "x", "y"], "keywords": [[], ["k"], ["k", "l"]], "status": ["active", "archived"], "trust": [1.0, 0.5],
+    "context": ["", "x", "y"], "keywords": [[], ["k"], ["k", "l"]], "status": ["active", "archived"],
+    "trust": [1.0, 0.5],
 }  # fmt: skip
 KINDS = ("similar", "causes")
 
@@ -191,7 +192,8 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
             names = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3, unique=True))
             fields = world.now.notes[note][1]
             after = {n: draw(st.sampled_from([v for v in VALUES[n] if v != fields[n]])) for n in names}
-            world.revise(note, trigger=draw(st.sampled_from([None, *present])), **after)
+            trigger = draw(st.sampled_from([None, *present]))
+            world.revise(note, trigger=trigger, **after)
         case "link":
             a, b, kind = (draw(st.sampled_from(x)) for x in (present, present, KINDS))
             world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -25,7 +24,6 @@ from journal_world import World
 
 from zettel.config import Config
 from zettel.errors import (
-    ReadOnlyError,
     StoreDamagedError,
     StoreError,
     StoreFullError,
@@ -158,7 +156,8 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
                 if not (child := os.fork()):
                     try:
                         while time.monotonic() < start: pass
-                        store = sqlite.open_store(path, namespace="x", read_only=False, config=Config(busy_timeout_s=10))
+                        config = Config(busy_timeout_s=10)
+                        store = sqlite.open_store(path, namespace="x", read_only=False, config=config)
                         store.set_fingerprint("f")
                         store.close()
                         os._exit(0)
@@ -241,6 +240,11 @@ def is_well(path: Path) -> bool:
         return False
 
 
+def remove_what_lies_beside(path: Path) -> None:
+    for beside in ("-wal", "-shm"):
+        path.with_name(path.name + beside).unlink(missing_ok=True)
+
+
 def check_damage(path: Path, sound: Any) -> str:
     """Read a damaged file: an error of ours, a reported problem, or the truth; a lie only where SQLite sees none."""
     well = is_well(shutil.copy(path, path.with_name("copy")))
@@ -267,7 +271,10 @@ def test_a_truncated_file_is_never_read_as_if_it_were_whole(tmp_path: Path, whol
     cuts = {1, 50, 99, 100, 101, 512, 4095, 4096, 4097, 8192, len(data) // 2, len(data) - 4096, len(data) - 1}
     for size in sorted(cuts):
         path.write_bytes(data[:size])
-        assert check_damage(path, sound[0]) in {"refused", "reported", "refused/reported"}
+        # Of the last page, one byte may be no loss; whatever else is missing is noticed.
+        expected = {"refused", "reported", "refused/reported"} | ({"unharmed"} if size == len(data) - 1 else set())
+        assert check_damage(path, sound[0]) in expected, size
+        remove_what_lies_beside(path)
 
 
 def test_random_garbage_is_an_error_of_ours_or_a_problem(tmp_path: Path, whole: tuple[bytes, World]) -> None:
@@ -282,8 +289,7 @@ def test_random_garbage_is_an_error_of_ours_or_a_problem(tmp_path: Path, whole: 
         start = chance.randrange(len(data) - length)
         path.write_bytes(data[:start] + chance.randbytes(length) + data[start + length :])
         outcomes.append(check_damage(path, sound[0]))
-        for beside in ("-wal", "-shm"):
-            path.with_name(path.name + beside).unlink(missing_ok=True)
+        remove_what_lies_beside(path)
     assert outcomes.count("refused") + outcomes.count("reported") > 20
 
 

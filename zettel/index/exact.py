@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect, bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -111,16 +112,16 @@ class ExactIndex:
         self._stale.add(row)
         if note.conversation:
             session = self._sessions.setdefault(note.conversation, [])
-            session.append(row)
-            session.sort(key=self._ordinals.__getitem__)  # nearly always in order already
-            self._slide(session, session.index(row) if session[-1] != row else len(session) - 1)
+            place = bisect(session, note.ordinal, key=self._ordinals.__getitem__)  # nearly always at the end
+            session.insert(place, row)
+            self._slide(session, place)
         return row
 
     def _leave_session(self, row: int) -> None:
         conversation = self._session_of[row]
         if conversation:
             session = self._sessions[conversation]
-            place = session.index(row)
+            place = bisect_left(session, self._ordinals[row], key=self._ordinals.__getitem__)
             del session[place]
             self._slide(session, place)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -124,6 +125,8 @@ class SQLiteStore:
             raise StoreError(f"no memory at {self.address!r}: check the path, or add a note to make it")
         if os.path.isdir(path) or not os.path.isdir(path.parent) or "\0" in self.address:
             raise StoreError(f"{self.address!r} is a folder, or stands in one that does not exist: name a file")
+        if _size(path) == 1:  # which SQLite takes for an empty file, and would write over
+            raise StoreDamagedError(f"{self.address} is damaged or no zettel memory: restore a copy of the file")
         if not self.read_only:
             return connect(path)
         # Where even the shared-memory file can't be made (a read-only disk), nobody can be writing either.
@@ -151,11 +154,23 @@ class SQLiteStore:
                 )
             db.execute("PRAGMA query_only = ON")
         else:
-            db.execute("PRAGMA journal_mode = WAL")
+            self._use_wal()
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
             self._migrate(version)
         self._ns = self._namespace()
+
+    def _use_wal(self) -> None:
+        """Switch a new file to WAL. Where two processes do so at once, SQLite gives up at once: so wait here."""
+        end = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                    raise
+            time.sleep(0.01)
 
     def _migrate(self, version: int) -> None:
         for number in range(version + 1, len(MIGRATIONS) + 1):
@@ -560,7 +575,7 @@ class SQLiteStore:
         return StoreError(f"{where} failed ({reason}): check that the file can be read and written")
 
 
-def _size(path: str) -> int:
+def _size(path: str | Path) -> int:
     try:
         return os.path.getsize(path)
     except OSError:
