@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -336,7 +336,6 @@ def test_borders_lie_in_the_memorys_timezone(opened: Opener) -> None:
     assert when(memory, since="2023-05-09") == ["2023-05-09T00:30", "2023-05-09T04:00Z"]
 
 
-@pytest.mark.xfail(strict=True, reason="index/exact.py, filters.py: a stored time keeps its offset, but not its zone")
 def test_a_month_ends_at_its_own_midnight_where_clocks_change(opened: Opener) -> None:
     memory = opened(timezone="Europe/Berlin")
     at(memory, "2023-03", "2023-03-26", "2023-10", "2023-10-29")
@@ -911,3 +910,29 @@ def test_zones_are_kept_as_given(memory: Memory) -> None:
     note = memory.add("x", time=datetime(2023, 7, 1, 12, tzinfo=ZoneInfo("Asia/Tokyo")))
     assert note.time is not None
     assert note.time.isoformat() == "2023-07-01T12:00:00+09:00"
+
+
+def test_a_date_is_known_to_the_day(memory: Memory) -> None:
+    day = date(2023, 5, 8)
+    (note,) = memory.add_many([Message(text="an apple", time=day)])
+    assert (note.time, note.time_precision) == (datetime(2023, 5, 8, tzinfo=UTC), "day")
+    assert memory.search("apple", since=day, until=day)[0].note == note
+    assert memory.update(note.id, valid_until=day).valid_until == note.time
+
+
+def test_an_empty_memory_is_true(memory: Memory) -> None:
+    assert memory and not len(memory)
+
+
+def test_what_was_put_away_lends_no_context(memory: Memory) -> None:
+    """Found by its neighbor before; after the neighbor is forgotten, nothing of the neighbor counts for it."""
+    said = (("An apple pie?", "Ann"), ("Yes.", "Bob"))
+    pie, answer = memory.add_many([Message(text=text, conversation_id="c", speaker=who) for text, who in said])
+    found = {hit.note.id: hit for hit in memory.search("apple pie")}
+    assert found[answer.id].signals["lexical_context"] > 0 and found[answer.id].via
+    memory.forget(pie.id)
+    (hit,) = memory.search("apple pie")
+    assert hit.note.id == answer.id and hit.signals["lexical_context"] == 0 and not hit.via
+    memory.undo(memory.head)
+    again = {hit.note.id: hit for hit in memory.search("apple pie")}
+    assert again[answer.id].signals == found[answer.id].signals and again[answer.id].via == found[answer.id].via

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from zettel.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -36,6 +38,12 @@ class Config:
 
     weights: Mapping[str, float] = field(default_factory=dict)
     """Weight of a signal by its name, in place of the one its own file gives."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch", 1), ("busy_timeout_s", 0), ("max_text", 1), ("query_cache", 0), ("window", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+                raise InputError(f"Config.{name} is {value!r}: it must be a number of at least {least}")
 
 
 DEFAULT = Config()

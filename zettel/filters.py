@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from operator import ge, gt, le, lt
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ from zettel.errors import InputError
 from zettel.model import STATUSES, Note, TimePrecision
 from zettel.times import parse_time
 
-_SEARCHED = ("active", "superseded")
+UTC = ZoneInfo("UTC")
+SEARCHED = ("active", "superseded")  # the statuses of notes that a search shows unless asked otherwise
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "ne": lambda value, wanted: not _holds(value, wanted),
     "gt": gt,
@@ -39,12 +40,36 @@ def _last(time: datetime) -> datetime:
     return datetime.max.replace(tzinfo=time.tzinfo)
 
 
-def moment(value: datetime | str, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
+def interval(note: Note, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
+    """When a note happened, half-open; None where it is unknown.
+
+    A stored time knows its offset but not its zone. Where that is ``zone``'s offset at the time, the end is reckoned in
+    ``zone``: a day or a month in which clocks change ends at its own midnight.
+    """
+    if note.time is None:
+        return None
+    start = in_zone(note.time, zone)
+    if start.utcoffset() != note.time.utcoffset():
+        start = note.time
+    return note.time, end_of(start, note.time_precision or "second")
+
+
+def in_zone(time: datetime, zone: ZoneInfo) -> datetime:
+    """``time`` in ``zone``; as it is where the calendar has no such time, at its two ends."""
+    try:
+        return time.astimezone(zone)
+    except (OverflowError, ValueError):
+        return time
+
+
+def moment(value: object, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
     """A time the caller gave, in a zone, with its precision.
 
     Raises:
-        InputError: it is neither a datetime nor ISO 8601 text.
+        InputError: it is neither a datetime, nor a date, nor ISO 8601 text.
     """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = value.isoformat()
     if not isinstance(value, datetime | str):
         raise InputError(f'{value!r} is no time: use a datetime, or ISO 8601 text such as "2023-05-08"')
     time, precision = parse_time(value) if isinstance(value, str) else (value, "second")
@@ -83,6 +108,7 @@ class Filter:
     tags: frozenset[str] = frozenset()
     where: Mapping[str, Any] | None = None
     status: frozenset[str] = frozenset({"active", "superseded"})
+    zone: ZoneInfo = UTC
 
     @classmethod
     def of(cls, zone: ZoneInfo, /, **given: Unpack[Filters]) -> Filter:
@@ -95,7 +121,7 @@ class Filter:
             raise InputError(f"{strange[0]!r} is no filter: use {', '.join(Filters.__annotations__)}")
         since, until, speaker = given.get("since"), given.get("until"), given.get("speaker")
         status = given.get("status")
-        statuses = frozenset(_SEARCHED if status is None else _several("status", status))
+        statuses = frozenset(SEARCHED if status is None else _several("status", status))
         if unknown := sorted(statuses.difference(STATUSES)):
             raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(STATUSES)}")
         return cls(
@@ -105,6 +131,7 @@ class Filter:
             tags=frozenset(_several("tags", given.get("tags"))),
             where=_conditions(given.get("where")),
             status=statuses,
+            zone=zone,
         )
 
     def fits_metadata(self, metadata: Mapping[str, Any]) -> bool:
@@ -120,11 +147,12 @@ class Filter:
         if note.status not in self.status:
             return f"its status is {note.status}"
         if self.since is not None or self.until is not None:
-            if note.time is None:
+            happened = interval(note, self.zone)
+            if happened is None:
                 return "when it happened is unknown"
-            if self.since is not None and end_of(note.time, note.time_precision or "second") <= self.since:
+            if self.since is not None and happened[1] <= self.since:
                 return f"it happened before {self.since.isoformat()}"
-            if self.until is not None and note.time >= self.until:
+            if self.until is not None and happened[0] >= self.until:
                 return f"it happened after {self.until.isoformat()}"
         if self.speakers is not None and (note.speaker is None or note.speaker.casefold() not in self.speakers):
             return f"its speaker is {note.speaker or 'unknown'}"

@@ -70,6 +70,10 @@ class Memory(Reading):
             InputError: the text is empty, too long or no text, or the id names a note with another text.
         """
         given = Source(uri=source) if isinstance(source, str) else source
+        if isinstance(tags, str) or not isinstance(tags, Collection) or not all(isinstance(t, str) for t in tags):
+            raise InputError(f"tags {tags!r} can't be used: give a list of texts")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise InputError(f"metadata {metadata!r} can't be used: give a mapping of names to JSON values")
         try:
             message = Message(text=text, speaker=speaker, time=time, metadata=dict(metadata or {}))
             item = check(message, self._zone, self.config.max_text, given)
@@ -193,7 +197,7 @@ class Memory(Reading):
         allowed = [name for name in REVISABLE if name != "analyzed_by"]
         if strange := sorted(set(fields).difference(allowed)):
             raise InputError(f"{strange[0]!r} of a note can't be changed: only {', '.join(allowed)} can")
-        if isinstance(fields.get("valid_until"), datetime | str):
+        if fields.get("valid_until") is not None:
             fields["valid_until"] = moment(fields["valid_until"], self._zone)[0]
 
         def plan() -> Draft | None:
@@ -202,7 +206,7 @@ class Memory(Reading):
                 after = revisable_fields(Note.model_validate({**note.model_dump(), **fields}))
             except ValidationError as error:
                 raise InputError(f"note {id!r} can't be changed so: {error}") from error
-            check_json(after)
+            check_json({name: value for name, value in fields.items() if name != "valid_until"})
             revision = _revision(note, {k: v for k, v in after.items() if k in fields}, "changed by update()")
             return Draft("update", (revision,)) if revision.after else None
 
@@ -216,6 +220,8 @@ class Memory(Reading):
         Raises:
             NotFoundError: one of them does not exist.
         """
+        if not isinstance(ids, Iterable):
+            raise InputError(f"{ids!r} are no ids: give one, or a list of them")
         wanted = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
 
         def plan() -> Draft | None:
@@ -227,6 +233,8 @@ class Memory(Reading):
 
     def forget(self, id: str, *, erase: bool = False) -> Commit | None:
         """Put a note away: searches pass it over, ``undo`` brings it back; None where it is put away already.
+
+        What other notes' contexts quote of it stays.
 
         ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes'
         annotations included; only its id stays, so that no ingestion brings it back. That can't be undone.
@@ -260,9 +268,8 @@ class Memory(Reading):
             InputError: it erased something.
             NotFoundError: there is no such commit or change.
         """
-        target: int | str = what if isinstance(what, int) else what if isinstance(what, str) else what.id
-        if isinstance(target, str) and "." not in target:
-            target = commit_number(target)
+        named: object = getattr(what, "id", what)
+        target = named if isinstance(named, str) and "." in named else commit_number(named)
 
         def plan() -> Draft | None:
             self._ledger.extend(self._reader.commits(self._ledger.head))

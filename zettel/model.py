@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 TimePrecision = Literal["second", "minute", "day", "month", "year"]
 Status = Literal["active", "superseded", "archived", "quarantined"]
@@ -45,6 +45,16 @@ class Message(_Value):
     message_id: str | None = None
     parent_id: str | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _only_times(cls, value: object) -> object:
+        """A date is known to the day; a number is no time, whatever pydantic would make of it."""
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value.isoformat()
+        if isinstance(value, int | float):
+            raise ValueError('a number is no time: use a datetime, or ISO 8601 text such as "2023-05-08"')  # noqa: TRY004 -- pydantic collects ValueErrors
+        return value
 
 
 class Source(_Value):

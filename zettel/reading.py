@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeGuard, Unpack
 from zoneinfo import ZoneInfo
 
 from zettel import dump, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
 from zettel.errors import EmbedderMismatchError, InputError, NotFoundError
-from zettel.filters import Filter, Filters, moment
+from zettel.filters import Filter, Filters, in_zone, moment
 from zettel.index import ExactIndex
 from zettel.journal import Ledger, field_diffs
 from zettel.model import Commit, FieldDiff, HistoryEntry, Hit, Note, Verification, WhyNot, touched
@@ -75,7 +75,11 @@ class Reading:
     def __contains__(self, id: object) -> bool:
         """Whether a note of this id is present."""
         with self._lock:
-            return isinstance(id, str) and bool(self._reader.notes([id]))
+            return is_name(id) and bool(self._reader.notes([id]))
+
+    def __bool__(self) -> bool:
+        """True, also for an empty memory: ``memory or open_memory(...)`` means the memory."""
+        return True
 
     def get(self, id: str) -> Note:
         """The note of this id, whatever its status.
@@ -84,7 +88,7 @@ class Reading:
             NotFoundError: there is none, or it was erased.
         """
         with self._lock:
-            notes = self._reader.notes([id])
+            notes = self._reader.notes([id]) if is_name(id) else []
             if not notes:
                 raise NotFoundError(self._missing(id))
             return notes[0]
@@ -160,8 +164,9 @@ class Reading:
         """The ``k`` notes that answer a question best, best first; fewer where the filters let fewer through.
 
         ``at`` is the moment of asking, from which "last week" is counted: the newest note's time where none is given,
-        so that the same question gives the same answer on any day. Filters (see ``Filter.of``) work before scoring:
-        notes they keep out bear on nothing. Searching never writes.
+        so that the same question gives the same answer on any day. Filters (see ``zettel.filters.Filters``) work
+        before scoring: what they keep out bears on the rest only as context, and in how common a word is. Searching
+        never writes.
 
         Raises:
             InputError: an empty question, a ``k`` below 1, or a filter that can't be used.
@@ -209,22 +214,23 @@ class Reading:
         index = self._catch_up()
         if not len(index):
             return None
-        asked = moment(at, self._zone)[0] if at is not None else retrieval.present(index).astimezone(self._zone)
+        asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
         read = retrieval.read_query(query, self._query_vector(query), asked)
         return retrieval.rank(index, read, allowed, self._parts.signals, self.config)
 
     def _query_vector(self, query: str) -> Vector:
-        if query not in self._queries:
-            self._queries[query] = embed(self.embedder, [query])[0]
+        vector = self._queries.get(query)
+        if vector is None:
+            vector = self._queries[query] = embed(self.embedder, [query])[0]
             while len(self._queries) > self.config.query_cache:
                 self._queries.popitem(last=False)
-        return self._queries[query]
+        return vector
 
     def _catch_up(self) -> ExactIndex:
         """The index, brought up to the head: built from the notes the first time, then by tailing the journal."""
         head = self._reader.head()
         if self._index is None:
-            self._index = ExactIndex(self.config.window)
+            self._index = ExactIndex(self.config.window, self._zone)
             self._enter(self._index, self._reader.notes())
         elif self._index.head < head:
             commits = self._reader.commits(self._index.head, head)
@@ -251,7 +257,7 @@ class Reading:
     def log(self, *, after: int = 0, upto: int | None = None) -> list[Commit]:
         """The commits of the journal, oldest first: those with ``after < id <= upto``."""
         with self._lock:
-            return list(self._reader.commits(after, upto))
+            return list(self._reader.commits(commit_number(after), None if upto is None else commit_number(upto)))
 
     def history(self, id: str) -> list[HistoryEntry]:
         """Everything that ever happened to a note, oldest first, links and uses included.
@@ -260,6 +266,8 @@ class Reading:
             NotFoundError: no such note ever was.
         """
         with self._lock:
+            if not is_name(id):
+                raise NotFoundError(self._missing(id))
             entries = [
                 HistoryEntry(commit=commit.id, at=commit.at, cause=commit.cause, change=change)
                 for commit in self._reader.commits_of(id)
@@ -295,7 +303,7 @@ class Reading:
         """
         with self._lock:
             head = self._reader.head()
-            if isinstance(when, int):
+            if isinstance(when, int) and not isinstance(when, bool):
                 if not 0 <= when <= head:
                     raise NotFoundError(f"no commit {when}: the newest is {head}")
                 number = when
@@ -347,12 +355,20 @@ def _zone(name: str) -> ZoneInfo:
         raise InputError(f'no timezone {name!r}: use a name such as "UTC" or "Europe/Berlin"') from error
 
 
-def commit_number(commit: int | str) -> int:
+def is_name(id: object) -> TypeGuard[str]:
+    """Whether a value can be a note's id at all: text that a store can look up."""
+    return isinstance(id, str) and not any("\ud800" <= c <= "\udfff" for c in id)
+
+
+def commit_number(commit: object) -> int:
     """A commit's number, given as such or as text.
 
     Raises:
-        NotFoundError: it is no number.
+        InputError: it is neither.
+        NotFoundError: it is a text without a number.
     """
+    if isinstance(commit, bool) or not isinstance(commit, int | str):
+        raise InputError(f"{commit!r} names no commit: use its number, or a Commit")
     try:
         return int(commit)
     except ValueError as error:

@@ -20,6 +20,7 @@ from zettel.scoring import Fused, Scan, fuse
 from zettel.text import shorten, terms
 from zettel.times import query_interval
 
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float is too coarse for its microseconds
 _REASONS = 3  # parts of a hit's `why`: the heaviest ones
 _VIA_COSINE = 0.3  # a neighbor that shares no word with the query counts as walked from this cosine on
 
@@ -51,7 +52,7 @@ def present(index: ExactIndex) -> datetime:
     """
     times = index.columns().times
     known = times[np.isfinite(times) & index.columns().alive]
-    return datetime.fromtimestamp(float(known.max()), UTC) if len(known) else datetime.now(UTC)
+    return datetime.fromtimestamp(min(float(known.max()), _LAST), UTC) if len(known) else datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

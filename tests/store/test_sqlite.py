@@ -145,7 +145,7 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
         from zettel.store import sqlite
         step = sqlite.MIGRATIONS[0]
         failed = 0
-        for round in range(12):
+        for round in range(25):
             path, start, children = f"{sys.argv[1]}/{round}.zettel", time.monotonic() + 0.02, []
             def logged(db):
                 step(db)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect, bisect_left
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zettel.filters import end_of
+from zettel.filters import SEARCHED, UTC, interval
 from zettel.index.postings import Postings
 from zettel.model import STATUSES, Note
 from zettel.protocols import Columns, Passages, Vector
@@ -25,12 +26,13 @@ class ExactIndex:
     ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, zone: ZoneInfo = UTC) -> None:
         self.head = 0
         self.ids: list[str] = []
         self.tags: list[frozenset[str]] = []
         self.metadata: list[Mapping[str, Any]] = []
         self._window = window
+        self._zone = zone
         self._ordinals: list[int] = []
         self._status: list[int] = []
         self._session_of: list[tuple[str, str] | None] = []
@@ -72,6 +74,7 @@ class ExactIndex:
             if row is None:
                 row = self._append(note, passages[note.id])
             self._status[row] = STATUSES.index(note.status)
+            self._seat(row, lends=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
             text = terms(note.text)
             self._lengths[row] = len(text)
@@ -85,7 +88,7 @@ class ExactIndex:
             if row is not None:
                 self._alive[row] = False
                 self._postings.remove(row)
-                self._leave_session(row)
+                self._seat(row, lends=False)
         self._columns = None
 
     def _append(self, note: Note, passages: Passages) -> int:
@@ -101,29 +104,32 @@ class ExactIndex:
         end = self._n_passages + len(passages.vectors)
         self._vectors[self._n_passages : end] = passages.vectors
         self._n_passages = end
-        start = note.time.timestamp() if note.time else _NEVER
-        until = end_of(note.time, note.time_precision or "second").timestamp() if note.time else _NEVER
-        self._times.append((start, until))
+        happened = interval(note, self._zone)
+        self._times.append((happened[0].timestamp(), happened[1].timestamp()) if happened else (_NEVER, _NEVER))
         self._lengths.append(0)
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         self._speaker.append(code)
         self._windows.append([-1] * (2 * self._window))
         self._norms.append(1.0)
         self._stale.add(row)
-        if note.conversation:
-            session = self._sessions.setdefault(note.conversation, [])
-            place = bisect(session, note.ordinal, key=self._ordinals.__getitem__)  # nearly always at the end
-            session.insert(place, row)
-            self._slide(session, place)
         return row
 
-    def _leave_session(self, row: int) -> None:
+    def _seat(self, row: int, *, lends: bool) -> None:
+        """Place a row among the messages of its session, or take it out: what was put away lends no context."""
         conversation = self._session_of[row]
-        if conversation:
-            session = self._sessions[conversation]
-            place = bisect_left(session, self._ordinals[row], key=self._ordinals.__getitem__)
+        if conversation is None:
+            return
+        session = self._sessions.setdefault(conversation, [])
+        place = bisect_left(session, self._ordinals[row], key=self._ordinals.__getitem__)  # nearly always at the end
+        seated = place < len(session) and session[place] == row
+        if lends and not seated:
+            session.insert(place, row)
+            self._slide(session, place)
+        elif seated and not lends:
             del session[place]
             self._slide(session, place)
+            self._windows[row] = [-1] * (2 * self._window)
+            self._stale.add(row)
 
     def _slide(self, session: list[int], place: int) -> None:
         """Set the windows of the rows near ``place`` anew, where a row came or went."""
@@ -158,7 +164,7 @@ class ExactIndex:
                 status=np.array(self._status, np.int64),
                 vectors=self._vectors[: self._n_passages],
                 first=np.array(self._first, np.int64),
-                windows=np.array(self._windows, np.int64).reshape(-1, 2 * self._window),
+                windows=np.array(self._windows, np.int64).reshape(len(self.ids), 2 * self._window),
                 norms=np.array(self._norms, np.float32),
                 lengths=np.array(self._lengths, np.float32),
                 times=times[:, 0],
