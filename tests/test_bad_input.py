@@ -856,7 +856,7 @@ def test_utc_is_the_default(memory: Memory) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch", 0), ("batch", True), ("window", -1), ("query_cache", -1), ("max_text", "many"), ("busy_timeout_s", -0.1)],
+    [("batch", 0), ("batch", True), ("window", -1), ("query_cache", -1), ("max_text", "many"), ("busy_timeout_s", -1)],
 )
 def test_a_setting_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"Config.{name} is {value!r}"):

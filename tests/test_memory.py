@@ -936,3 +936,38 @@ def test_what_was_put_away_lends_no_context(memory: Memory) -> None:
     memory.undo(memory.head)
     again = {hit.note.id: hit for hit in memory.search("apple pie")}
     assert again[answer.id].signals == found[answer.id].signals and again[answer.id].via == found[answer.id].via
+
+
+def test_a_note_that_comes_again_under_its_id_is_found_as_it_is_now(memory: Memory) -> None:
+    memory.add_many(["boats are blue", "trees are green"])
+    memory.add("apples are red", id="x", speaker="Ann", time="2020-01-01")
+    assert memory.search("apples")[0].note.id == "x"
+    memory.undo(memory.head)
+    memory.add("submarines dive", id="x", speaker="Bob", time="2024-01-01")
+    assert memory.search("submarines dive")[0].note.id == "x"
+    assert [h.note.id for h in memory.search("submarines", speaker="Bob")] == ["x"]
+    assert [h.note.id for h in memory.search("submarines", since="2023")] == ["x"]
+    assert memory.verify().ok
+
+
+def test_a_note_whose_arrival_was_undone_can_be_erased(memory: Memory, tmp_path: Path) -> None:
+    note = memory.add("the swordfish sings")
+    memory.undo(memory.head)
+    assert memory.forget(note.id, erase=True)
+    memory.close()
+    assert b"swordfish" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_an_undo_after_another_process_s_erasure_brings_nothing_of_it_back(memory: Memory, opened: Opener) -> None:
+    said = (("My password is swordfish", "Ann"), ("Noted", "Bob"))
+    secret, answer = memory.add_many([Message(text=t, conversation_id="c", speaker=who) for t, who in said])
+    other = opened()
+    other.forget(answer.id)
+    undone = other.undo(other.head)  # from here on, the other one holds a ledger
+    assert "swordfish" in other.get(answer.id).context
+    memory.forget(secret.id, erase=True)
+    other.undo(undone)
+    other.undo(1, cascade=True)
+    other.undo(other.head)
+    assert "swordfish" not in str([*other.notes(status="archived"), *other.notes(), *other.log()])
+    assert other.verify().ok

@@ -44,7 +44,7 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def test_two_writers_and_a_reader_share_a_file(opened: Callable[..., Memory], started: Any, tmp_path: Path) -> None:
-    path, seconds = tmp_path / "agent.zettel", 60 if LONG else 8
+    path, seconds = tmp_path / "agent.zettel", 60 if LONG else 5
     with opened("agent.zettel") as memory:
         memory.add("the first note")
     reader = started("tailer.py", path)

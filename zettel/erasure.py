@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -10,9 +12,10 @@ from pydantic import JsonValue
 from zettel.journal import BLANK, redact
 from zettel.model import Commit, Erasure, Note, NoteChange, Revision, revisable_fields
 from zettel.protocols import Analyzer, Draft, Reader, Utterance
-from zettel.text import terms
+from zettel.text import terms, words
 
 _ANALYZED = ("context", "keywords", "tags", "entities")
+_Annotating = NoteChange | Revision
 _Fields: TypeAlias = dict[str, JsonValue]
 
 
@@ -23,31 +26,26 @@ def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
     from before is blanked.
     """
     journal = {commit.id: commit for commit in reader.commits_of(note.id)}
-    derived = {
-        change.note_id
-        for commit in journal.values()
-        for change in commit.changes
-        if isinstance(change, NoteChange | Revision) and note.id in change.derived_from
-    } - {note.id}
+    made = [change for commit in journal.values() for change in commit.changes if isinstance(change, _Annotating)]
+    derived = {change.note_id for change in made if note.id in change.derived_from} - {note.id}
+    present = {other.id: other for other in reader.notes(derived)}
+    rows = reader.arrived(c.ordinal for c in made if isinstance(c, NoteChange) and c.note_id in derived)
     revisions: list[Revision] = []
     quoted: set[tuple[str, str, str]] = set()
-    for other in reader.notes(derived):
+    for other in ({row.id: row for row in rows.values()} | present).values():
         journal.update((commit.id, commit) for commit in reader.commits_of(other.id))
         alone, fresh = _without(other, note, analyzer)
-        taken = _quoted(other.id, note.id, journal, alone, fresh)
+        taken = _quoted(other.id, note, journal.values(), (BLANK, alone, fresh))
         quoted |= taken
         now = revisable_fields(other)
         names = [name for name in _ANALYZED if (other.id, name, repr(now[name])) in taken]
-        if names:
+        if names and other.id in present:
             revisions.append(
                 Revision(
                     id="", note_id=other.id, before={n: BLANK[n] for n in names}, after={n: fresh[n] for n in names},
                     reason="the note it quoted was erased", created_by=analyzer.name,
                 )
             )  # fmt: skip
-    for gone in derived.difference(other.id for other in reader.notes(derived)):
-        journal.update((commit.id, commit) for commit in reader.commits_of(gone))
-        quoted |= _quoted(gone, note.id, journal)
     rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted)
     erasure = Erasure(id="", note_id=note.id, ordinal=note.ordinal)
     return Draft("forget", (erasure, *revisions), rewrites=tuple(rewrites))
@@ -72,14 +70,35 @@ def _without(note: Note, erased: Note, analyzer: Analyzer) -> tuple[_Fields, _Fi
     return fields, merged
 
 
-def _quoted(note_id: str, erased_id: str, journal: dict[int, Commit], *innocent: _Fields) -> set[tuple[str, str, str]]:
-    """The values of a note that were made from the erased text: those that come out otherwise without it."""
-    return {
-        (note_id, name, repr(value))
-        for commit in journal.values()
+def _quoted(
+    note_id: str, erased: Note, commits: Iterable[Commit], innocent: Iterable[_Fields]
+) -> set[tuple[str, str, str]]:
+    """The values of a note that were made from the erased text, and those that others changed and left it in."""
+    values = [
+        (name, value, erased.id in change.derived_from)
+        for commit in commits
         for change in commit.changes
-        if isinstance(change, NoteChange | Revision) and change.note_id == note_id and erased_id in change.derived_from
+        if isinstance(change, _Annotating) and change.note_id == note_id
         for side in (change.before, change.after)
         for name, value in (side or {}).items()
-        if name in _ANALYZED and all(value != fields[name] for fields in (BLANK, *innocent))
+        if name in _ANALYZED and all(value != fields[name] for fields in innocent)
+    ]
+    quotations = {_shared(value, erased.text) for _, value, made in values if made}.difference([""])
+    return {
+        (note_id, name, repr(value))
+        for name, value, made in values
+        if made or any(quotation in _spoken(value) for quotation in quotations)
     }
+
+
+def _shared(value: JsonValue, text: str) -> str:
+    """The longest run of words that an annotation has in common with a text."""
+    ours, theirs = _spoken(value).split(), words(text)
+    run = SequenceMatcher(None, ours, theirs, autojunk=False).find_longest_match()
+    return f" {' '.join(ours[run.a : run.a + run.size])} " if run.size else ""
+
+
+def _spoken(value: JsonValue) -> str:
+    """The words of an annotation, each between spaces."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f" {' '.join(words(text))} "

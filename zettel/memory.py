@@ -21,10 +21,12 @@ from zettel.model import (
     Cause,
     Change,
     Commit,
+    Erasure,
     FileReport,
     IngestReport,
     Message,
     Note,
+    NoteChange,
     Problem,
     Progress,
     Revision,
@@ -33,7 +35,7 @@ from zettel.model import (
     revisable_fields,
 )
 from zettel.protocols import Draft, Store
-from zettel.reading import Parts, Reading, commit_number
+from zettel.reading import Parts, Reading, commit_number, is_name
 
 __all__ = ["Memory", "Parts"]
 
@@ -237,10 +239,12 @@ class Memory(Reading):
         What other notes' contexts quote of it stays.
 
         ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes'
-        annotations included; only its id stays, so that no ingestion brings it back. That can't be undone.
+        annotations included; only its id stays, so that no ingestion brings it back. That can't be undone. It works on
+        a note whose arrival was undone, too, since that leaves its text in the file.
 
         Raises:
             NotFoundError: there is no such note.
+            StoreError: the note is erased, but another process that reads the file holds old pages of it.
         """
 
         def archive() -> Draft | None:
@@ -251,11 +255,23 @@ class Memory(Reading):
         with self._lock:
             if not erase:
                 return self._commit(archive)
-            commit = self._commit(lambda: erasure.plan(self.get(id), self._reader, self._get_analyzer()))
-            self._ledger = Ledger()  # what it kept in memory of the erased note goes too
-            self._index = None
-            self._queries.clear()
-            return commit
+            try:
+                return self._commit(lambda: erasure.plan(self._ever(id), self._reader, self._get_analyzer()))
+            finally:
+                self._ledger = Ledger()  # what is held of the note outside of the store goes too
+                self._index = None
+                self._queries.clear()
+
+    def _ever(self, id: str) -> Note:
+        """The note of this id, whether it is present or its arrival was undone: that, too, leaves its text behind."""
+        if id in self:
+            return self.get(id)
+        ordinals = [change.ordinal for commit in self._reader.commits_of(id) for change in commit.changes
+                    if isinstance(change, NoteChange) and change.note_id == id] if is_name(id) else []  # fmt: skip
+        rows = self._reader.arrived(ordinals)
+        if not rows:
+            raise NotFoundError(self._missing(id))
+        return rows[max(rows)]
 
     def undo(self, what: int | str | Commit | Change, *, cascade: bool = False) -> Commit:
         """Take back a commit (by number) or one change (by id, "12.3"), as a new commit.
@@ -272,7 +288,10 @@ class Memory(Reading):
         target = named if isinstance(named, str) and "." in named else commit_number(named)
 
         def plan() -> Draft | None:
-            self._ledger.extend(self._reader.commits(self._ledger.head))
+            tail = list(self._reader.commits(self._ledger.head))
+            if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
+                self._ledger, tail = Ledger(), list(self._reader.commits())  # another process blanked earlier commits
+            self._ledger.extend(tail)
             known = self._ledger.knows(target) if isinstance(target, str) else self._ledger.commit(target) is not None
             if not known:
                 raise NotFoundError(f"no {'change' if isinstance(target, str) else 'commit'} {target}: see log()")

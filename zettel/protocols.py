@@ -270,6 +270,7 @@ class Store(Reader, Protocol):
         Raises:
             HeadMovedError: the newest commit is no longer ``head``; nothing was written.
             StoreLockedError, StoreFullError, ReadOnlyError: nothing was written.
+            StoreError: an erasure was written, but pages from before are kept alive by another process.
         """
         ...
 

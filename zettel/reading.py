@@ -19,7 +19,7 @@ from zettel.errors import EmbedderMismatchError, InputError, NotFoundError
 from zettel.filters import Filter, Filters, in_zone, moment
 from zettel.index import ExactIndex
 from zettel.journal import Ledger, field_diffs
-from zettel.model import Commit, FieldDiff, HistoryEntry, Hit, Note, Verification, WhyNot, touched
+from zettel.model import Commit, FieldDiff, HistoryEntry, Hit, Note, NoteChange, Verification, WhyNot, touched
 from zettel.protocols import Analyzer, Embedder, Reader, Signal, Store, TranscriptFormat, Vector
 from zettel.snapshot import Snapshot
 
@@ -233,10 +233,12 @@ class Reading:
             self._index = ExactIndex(self.config.window, self._zone)
             self._enter(self._index, self._reader.notes())
         elif self._index.head < head:
-            commits = self._reader.commits(self._index.head, head)
-            ids = {n for commit in commits for change in commit.changes for n in touched(change)}
+            changes = [change for commit in self._reader.commits(self._index.head, head) for change in commit.changes]
+            ids = {note_id for change in changes for note_id in touched(change)}
             notes = self._reader.notes(ids)
-            self._index.remove(ids.difference(note.id for note in notes))
+            # One that went and came again may have come with another text, so it is entered anew.
+            came = {change.note_id for change in changes if isinstance(change, NoteChange)}
+            self._index.remove(came | ids.difference(note.id for note in notes))
             self._enter(self._index, notes)
         self._index.head = head
         return self._index

@@ -17,10 +17,9 @@ from zettel.scoring import Scan
 EMBEDDER = create("32")
 WORDS = st.sampled_from(["boat", "lamp", "puppy", "Maren", "storm", "blue", "door", "yesterday", "May", "2025", "the"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=6).map(" ".join)
-NOTES = st.lists(
-    st.tuples(TEXTS, st.sampled_from([None, "Maren", "user", "Idris Vale"]), st.sampled_from([None, "a", "b"]), st.booleans()),
-    min_size=1, max_size=8,
-)  # fmt: skip
+SPEAKERS = st.sampled_from([None, "Maren", "user", "Idris Vale"])
+SESSIONS = st.sampled_from([None, "a", "b"])
+NOTES = st.lists(st.tuples(TEXTS, SPEAKERS, SESSIONS, st.booleans()), min_size=1, max_size=8)
 
 
 def scan_of(rows, question):

@@ -158,7 +158,7 @@ def test_what_was_appended_is_read(open_store: Open) -> None:
     agree(open_store(), world)
 
 
-@settings(max_examples=40, deadline=None, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=30, deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(data=st.data())
 def test_random_journals_are_read_as_they_were_written(new_place: Callable[[], Open], data: st.DataObject) -> None:
     open_store = new_place()

@@ -174,6 +174,28 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
     assert done.returncode == 0, done.stderr
 
 
+def test_a_switch_to_wal_that_sqlite_gives_up_at_once_is_tried_again(tmp_path: Path) -> None:
+    # What happens to one of two processes that make a file together; the test above meets it only now and then.
+    class Busy:
+        tries = 0
+
+        def execute(self, _: str) -> None:
+            Busy.tries += 1
+            if Busy.tries < 3:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+
+    with closing(opened(tmp_path / "a.zettel", wait_s=0.1)) as store:
+        store._db, real = Busy(), store._db  # type: ignore[assignment]
+        store._use_wal()
+        assert Busy.tries == 3
+        Busy.tries = -1_000_000
+        with pytest.raises(sqlite3.OperationalError):
+            store._use_wal()
+        store._db = real
+
+
 # --------------------------------------------------------------------- damage
 
 
@@ -586,7 +608,7 @@ def traces(path: Path, words: list[str]) -> list[str]:
     return [w for w, e in zip(words, escaped, strict=True) if e in data or any(w.encode(c) in data for c in codings)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_no_byte_of_an_erased_note_is_left(tmp_path: Path, seed: int) -> None:
     """Notes from a few bytes to several pages, erased at random among other changes that move things about."""
     chance, path, world = random.Random(seed), tmp_path / "a.zettel", World()
@@ -654,8 +676,24 @@ def test_what_quoted_an_erased_note_is_clean_when_it_comes_back(opened_memory: M
     memory.forget(first.id, erase=True)
     assert not traces(tmp_path / "agent.zettel", ["xylophonist"])
     memory.undo(undone.id)
-    assert memory.get(second.id).text == "I heard him." and "xylophonist" not in memory.get(second.id).context
+    back = memory.get(second.id)
+    assert (back.text, back.context) == ("I heard him.", "") and back.keywords == second.keywords
     assert memory.verify().ok, memory.verify().problems
+
+
+def test_a_quotation_that_somebody_left_in_when_changing_the_rest_goes_too(
+    opened_memory: Memory, tmp_path: Path
+) -> None:
+    memory = opened_memory
+    source = Source(conversation_id="c", session_id="s")
+    first = memory.add("The xylophonist sang of Ouagadougou.", speaker="Idris", source=source)
+    second = memory.add("I heard him.", speaker="Maren", source=source)
+    memory.update(second.id, context=f"{second.context} In the rain.", keywords=["rain"])
+    memory.update(second.id, context="Only of rain.")
+    memory.undo(memory.head)
+    memory.forget(first.id, erase=True)
+    assert not traces(tmp_path / "agent.zettel", ["xylophonist", "ouagadougou"])
+    assert memory.get(second.id).keywords == ("rain",) and memory.verify().ok
 
 
 @pytest.fixture
