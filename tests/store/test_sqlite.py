@@ -33,7 +33,8 @@ from zettel.errors import (
 )
 from zettel.memory import Memory
 from zettel.model import Source
-from zettel.store.sqlite import APPLICATION_ID, MIGRATIONS, SQLiteStore, open_store
+from zettel.store._sqlite_file import APPLICATION_ID, MIGRATIONS
+from zettel.store.sqlite import SQLiteStore, open_store
 
 
 def opened(path: Path | str, namespace: str = "default", *, read_only: bool = False, wait_s: float = 5) -> SQLiteStore:
@@ -126,7 +127,7 @@ def test_a_migration_that_fails_leaves_the_file_at_its_version(tmp_path: Path, m
         db.execute("CREATE TABLE more (x)")
         db.execute("INSERT INTO nowhere VALUES (1)")
 
-    monkeypatch.setattr("zettel.store.sqlite.MIGRATIONS", (*MIGRATIONS, half))
+    monkeypatch.setattr("zettel.store._sqlite_file.MIGRATIONS", (*MIGRATIONS, half))
     with pytest.raises(StoreError):
         opened(path)
     monkeypatch.undo()
@@ -142,8 +143,8 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
         """
         import os, sys, time
         from zettel.config import Config
-        from zettel.store import sqlite
-        step = sqlite.MIGRATIONS[0]
+        from zettel.store import _sqlite_file, sqlite
+        step = _sqlite_file.MIGRATIONS[0]
         failed = 0
         for round in range(25):
             path, start, children = f"{sys.argv[1]}/{round}.zettel", time.monotonic() + 0.02, []
@@ -151,7 +152,7 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
                 step(db)
                 os.write(log, b"x")
             log = os.open(path + ".log", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-            sqlite.MIGRATIONS = (logged,)
+            _sqlite_file.MIGRATIONS = (logged,)
             for _ in range(6):
                 if not (child := os.fork()):
                     try:

@@ -7,14 +7,9 @@ The file is in WAL mode, every commit is synced to disk (``synchronous=FULL``), 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,13 +18,7 @@ from zettel import codec
 from zettel.config import Config
 from zettel.errors import (
     HeadMovedError,
-    ReadOnlyError,
-    StoreDamagedError,
     StoreError,
-    StoreFullError,
-    StoreLockedError,
-    StoreVersionError,
-    ZettelError,
 )
 from zettel.model import (
     REVISABLE,
@@ -47,44 +36,10 @@ from zettel.model import (
     touched,
 )
 from zettel.protocols import Draft, Passages
+from zettel.store._sqlite_file import SQLiteFile
 
 SCHEMES = ("",)
-APPLICATION_ID = 0x5A45544C  # "ZETL": tells a zettel memory from another program's database
 _CHUNK = 500  # names a statement may hold; SQLite's own bound is far above, its planner's patience is not
-
-
-# ----------------------------------------------------------------- migrations
-
-
-def _v1_tables(db: sqlite3.Connection) -> None:
-    for statement in (
-        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE namespaces (ns INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-        """CREATE TABLE commits (ns INTEGER NOT NULL, id INTEGER NOT NULL, at TEXT NOT NULL, cause TEXT NOT NULL,
-           payload BLOB NOT NULL, PRIMARY KEY (ns, id))""",
-        # A row is written once; `present` and `fields` are what the journal has made of the note by now.
-        """CREATE TABLE notes (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
-           time TEXT, time_precision TEXT, speaker TEXT, conversation TEXT, session TEXT, sources TEXT NOT NULL,
-           vector TEXT NOT NULL, created INTEGER NOT NULL, present INTEGER NOT NULL, fields TEXT NOT NULL,
-           PRIMARY KEY (ns, ordinal))""",
-        "CREATE UNIQUE INDEX present_notes ON notes (ns, id) WHERE present",
-        "CREATE INDEX sessions ON notes (ns, conversation, session, ordinal) WHERE conversation IS NOT NULL",
-        """CREATE TABLE links (ns INTEGER NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL,
-           kind TEXT NOT NULL, weight REAL NOT NULL, reason TEXT NOT NULL, created_by TEXT NOT NULL,
-           PRIMARY KEY (ns, source, target, kind)) WITHOUT ROWID""",
-        "CREATE INDEX links_to ON links (ns, target)",
-        """CREATE TABLE touches (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, commit_id INTEGER NOT NULL,
-           PRIMARY KEY (ns, ordinal, commit_id)) WITHOUT ROWID""",
-        "CREATE TABLE vectors (key TEXT PRIMARY KEY, spans TEXT NOT NULL, data BLOB NOT NULL)",
-        """CREATE TABLE erased (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL,
-           commit_id INTEGER NOT NULL, PRIMARY KEY (ns, ordinal)) WITHOUT ROWID""",
-        f"PRAGMA application_id = {APPLICATION_ID}",
-    ):
-        db.execute(statement)
-
-
-#: Step n brings a file from version n - 1 to n. A step that was released never changes; a new one is added behind it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables,)
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> SQLiteStore:
@@ -96,88 +51,15 @@ def open_store(address: str, *, namespace: str, read_only: bool, config: Config)
     return SQLiteStore(address, namespace=namespace, read_only=read_only, busy_timeout_s=config.busy_timeout_s)
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteFile):
     """See ``protocols.Store``. Not safe for two threads at once; the memory above it takes turns."""
 
     def __init__(self, address: str, *, namespace: str, read_only: bool, busy_timeout_s: float) -> None:
-        self.address = address
         self.namespace = namespace
-        self.read_only = read_only
-        self._busy_timeout_s = busy_timeout_s
         self._ids: dict[int, str] = {}
         self._ordinals: dict[str, int] = {}
-        with self._errors():
-            self._db = self._connect()
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    # ---------------------------------------------------------------- opening
-
-    def _connect(self) -> sqlite3.Connection:
-        connect = partial(sqlite3.connect, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False)
-        if self.address == ":memory:":
-            return connect(":memory:")
-        path = Path(self.address)
-        if not os.path.exists(path) and self.read_only:
-            raise StoreError(f"no memory at {self.address!r}: check the path, or add a note to make it")
-        if os.path.isdir(path) or not os.path.isdir(path.parent) or "\0" in self.address:
-            raise StoreError(f"{self.address!r} is a folder, or stands in one that does not exist: name a file")
-        if _size(path) == 1:  # which SQLite takes for an empty file, and would write over
-            raise StoreDamagedError(f"{self.address} is damaged or no zettel memory: restore a copy of the file")
-        if not self.read_only:
-            return connect(path)
-        # Where even the shared-memory file can't be made (a read-only disk), nobody can be writing either.
-        untouchable = not os.access(path.parent, os.W_OK) and not _size(f"{path}-wal")
-        mode = "immutable=1" if untouchable else "mode=ro"
-        return connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
-
-    def _prepare(self) -> None:
-        db = self._db
-        # In this order: another process may be making the file just now, and its tables come with its id.
-        empty = self._one("SELECT count(*) FROM sqlite_master")[0] == 0
-        version, application = self._one("PRAGMA user_version")[0], self._one("PRAGMA application_id")[0]
-        if application != APPLICATION_ID and not empty:
-            raise StoreDamagedError(f"{self.address} is a database of another program, not a zettel memory")
-        if version > len(MIGRATIONS):
-            raise StoreVersionError(
-                f"{self.address} has schema version {version}, this zettel reads up to {len(MIGRATIONS)}: upgrade"
-                " zettel"
-            )
-        if self.read_only:
-            if version < len(MIGRATIONS):
-                raise StoreVersionError(
-                    f"{self.address} has schema version {version}: open it once for writing, so that it is brought to"
-                    f" version {len(MIGRATIONS)}"
-                )
-            db.execute("PRAGMA query_only = ON")
-        else:
-            self._use_wal()
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA secure_delete = ON")
-            self._migrate(version)
-        self._ns = self._namespace()
-
-    def _use_wal(self) -> None:
-        """Switch a new file to WAL. Where two processes do so at once, SQLite gives up at once: so wait here."""
-        end = time.monotonic() + self._busy_timeout_s
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
-                    raise
-            time.sleep(0.01)
-
-    def _migrate(self, version: int) -> None:
-        for number in range(version + 1, len(MIGRATIONS) + 1):
-            with self._transaction():
-                if self._one("PRAGMA user_version")[0] < number:  # another process may have been quicker
-                    MIGRATIONS[number - 1](self._db)
-                    self._db.execute(f"PRAGMA user_version = {number}")
+        self._ns: int | None = None  # looked up when first needed
+        super().__init__(address, read_only=read_only, busy_timeout_s=busy_timeout_s)
 
     def _namespace(self) -> int | None:
         """The namespace's number; None until its first commit."""
@@ -484,10 +366,6 @@ class SQLiteStore:
                 " write-ahead log: they go when it closes the memory"
             )
 
-    def close(self) -> None:
-        """See ``protocols.Store``."""
-        self._db.close()
-
     # ------------------------------------------------------------------ tools
 
     def _sync_ids(self) -> None:
@@ -501,86 +379,14 @@ class SQLiteStore:
         for ordinal, note_id in self._db.execute(query, (self._ns, max(self._ids, default=0))).fetchall():
             self._learn(ordinal, note_id)
 
+    def _rolled_back(self) -> None:
+        self._ns = None
+        self._ids.clear()
+        self._ordinals.clear()
+
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
-
-    def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
-        row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
-        if row is None:
-            raise StoreDamagedError(
-                f"{self.address} misses a row that its journal speaks of: run zettel verify on a copy"
-            )
-        return row
-
-    def _writable(self) -> None:
-        if self.read_only:
-            raise ReadOnlyError(f"{self.address} was opened with read_only=True: open it for writing to change it")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._ns = None  # it may have been made in what is rolled back
-            self._ids.clear()
-            self._ordinals.clear()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the remedy."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn the errors of making sense of rows into ours."""
-        try:
-            yield
-        except ZettelError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise StoreDamagedError(
-                f"{self.address} holds what no zettel wrote ({reason}): restore a copy of the file"
-            ) from error
-
-    def _translated(self, error: sqlite3.Error) -> StoreError | ReadOnlyError:
-        name = getattr(error, "sqlite_errorname", "") or ""
-        where = self.address
-        if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-            return StoreError(f"the memory {where} is closed: open it again")
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return StoreLockedError(
-                f"{where} was locked by another process for {self._busy_timeout_s:g} s; nothing was written: wait for"
-                " it, or raise Config.busy_timeout_s"
-            )
-        if name.startswith("SQLITE_FULL"):
-            return StoreFullError(f"no space left for {where}; nothing of this commit was written: free some and retry")
-        if name.startswith("SQLITE_READONLY"):
-            return ReadOnlyError(
-                f"{where} can't be written (file, folder or disk is read-only): open it read_only=True"
-            )
-        damaged = "no such ", "Could not decode "  # a schema without its tables, text that is no UTF-8
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith(damaged):
-            return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
-        reason = f"{error}, {name or type(error).__name__}"
-        return StoreError(f"{where} failed ({reason}): check that the file can be read and written")
-
-
-def _size(path: str | Path) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
 
 def _ordinal(note: Note) -> int:
     return note.ordinal
