@@ -7,6 +7,7 @@ line. It defines the object named in its protocol's docstring, and imports nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -200,6 +201,10 @@ class Reader(Protocol):
     Notes are listed by ordinal, links by key, commits by number. A note that was removed or erased is not present.
     """
 
+    def one_moment(self) -> AbstractContextManager[None]:
+        """Inside it, all reads see the same head, whatever others write meanwhile. For reading only; may be nested."""
+        ...
+
     def head(self) -> int:
         """The number of the newest commit; 0 for a namespace without any."""
         ...
@@ -256,7 +261,7 @@ class Store(Reader, Protocol):
     ``open_store(address, *, namespace, read_only, config) -> Store``.
 
     Promises: an append is atomic and durable when it returns; several processes may append at once. Does not promise:
-    that two reads in a row see the same head.
+    that two reads in a row see the same head, outside of ``one_moment``.
     """
 
     @property

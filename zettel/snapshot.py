@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from zettel.journal import State, apply
 from zettel.model import Commit, Link, Note, parsed_fields
@@ -18,9 +19,23 @@ class Snapshot:
     def __init__(self, base: Reader, head: int) -> None:
         self._base = base
         self._head = head
-        self._erased = base.erased()
-        changes = (change for commit in base.commits(upto=head) for change in commit.changes)
-        self._state = apply(State(), changes, self._erased)
+        self._known_erased: set[str] = set()
+        self._known_state: State | None = None
+
+    @property
+    def _state(self) -> State:
+        """The journal replayed; again where something was erased since, which is gone from here too."""
+        erased = self._base.erased()
+        if self._known_state is None or erased != self._known_erased:
+            with self._base.one_moment():
+                self._known_erased = self._base.erased()
+                changes = (change for commit in self._base.commits(upto=self._head) for change in commit.changes)
+                self._known_state = apply(State(), changes, self._known_erased)
+        return self._known_state
+
+    def one_moment(self) -> AbstractContextManager[None]:
+        """See ``protocols.Reader``."""
+        return self._base.one_moment()
 
     def head(self) -> int:
         """See ``protocols.Reader``."""
@@ -40,7 +55,8 @@ class Snapshot:
 
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
-        wanted = self._state.notes if ids is None else {i: self._state.notes[i] for i in ids if i in self._state.notes}
+        held = self._state.notes
+        wanted = held if ids is None else {i: held[i] for i in ids if i in held}
         rows = self._base.arrived([ordinal for ordinal, _ in wanted.values()])
         notes = [rows[n].model_copy(update=parsed_fields(fields)) for n, fields in wanted.values() if n in rows]
         return sorted(notes, key=lambda note: note.ordinal)
@@ -60,11 +76,12 @@ class Snapshot:
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """See ``protocols.Reader``."""
-        return {i for i in ids if i in self._state.notes or i in self._erased}
+        state, erased = self._state, self.erased()
+        return {i for i in ids if i in state.notes or i in erased}
 
     def erased(self) -> set[str]:
         """See ``protocols.Reader``."""
-        return self._erased
+        return self._base.erased()
 
     def links(self, ids: Iterable[str] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""

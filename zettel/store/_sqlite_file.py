@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from zettel.errors import (
 APPLICATION_ID = 0x5A45544C  # "ZETL": tells a zettel memory from another program's database
 
 
+#: What SQLite answers where it can't make the shared-memory file that reading in WAL mode needs.
+_NO_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
 # ----------------------------------------------------------------- migrations
 
 
@@ -38,6 +41,8 @@ def _v1_tables(db: sqlite3.Connection) -> None:
            time TEXT, time_precision TEXT, speaker TEXT, conversation TEXT, session TEXT, sources TEXT NOT NULL,
            vector TEXT NOT NULL, created INTEGER NOT NULL, present INTEGER NOT NULL, fields TEXT NOT NULL,
            PRIMARY KEY (ns, ordinal))""",
+        "CREATE INDEX note_ids ON notes (ns, id)",
+        "CREATE INDEX note_vectors ON notes (vector)",
         "CREATE UNIQUE INDEX present_notes ON notes (ns, id) WHERE present",
         "CREATE INDEX sessions ON notes (ns, conversation, session, ordinal) WHERE conversation IS NOT NULL",
         """CREATE TABLE links (ns INTEGER NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL,
@@ -73,6 +78,13 @@ class SQLiteFile:
                 self._db.close()
                 raise
 
+    def _is_open(self) -> bool:
+        try:
+            self._db.execute("SELECT 1")
+        except sqlite3.ProgrammingError:
+            return False
+        return True
+
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         self._db.close()
@@ -92,10 +104,19 @@ class SQLiteFile:
             raise StoreDamagedError(f"{self.address} is damaged or no zettel memory: restore a copy of the file")
         if not self.read_only:
             return connect(path)
-        # Where even the shared-memory file can't be made (a read-only disk), nobody can be writing either.
-        untouchable = not os.access(path.parent, os.W_OK) and not _size(f"{path}-wal")
-        mode = "immutable=1" if untouchable else "mode=ro"
-        return connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        db = connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY or _size(f"{path}-wal"):
+                raise
+            # The shared-memory file can't be made beside it. Nobody is writing now, but its owner may at any time, and
+            # would not know of this reader: so a copy is read.
+            db.close()
+            db = connect(":memory:")
+            with closing(connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as file:
+                file.backup(db)
+        return db
 
     def _prepare(self) -> None:
         db = self._db
@@ -166,6 +187,20 @@ class SQLiteFile:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
+        if self._db.in_transaction:
+            yield
+            return
+        with self._errors():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._errors():
+                self._db.execute("ROLLBACK")
 
     def _rolled_back(self) -> None:
         """Called where a transaction ends in a roll-back: what was learned inside it is not so."""

@@ -60,6 +60,9 @@ class SQLiteStore(SQLiteFile):
         self._ordinals: dict[str, int] = {}
         self._ns: int | None = None  # looked up when first needed
         super().__init__(address, read_only=read_only, busy_timeout_s=busy_timeout_s)
+        if not read_only:
+            with self._errors():
+                self._flushed()
 
     def _namespace(self) -> int | None:
         """The namespace's number; None until its first commit."""
@@ -246,11 +249,24 @@ class SQLiteStore(SQLiteFile):
             commit = self._numbered(draft, head)
             self._write(commit, draft.arrivals)
             self._insert_passages(draft.passages)
+            self._check_vectors(draft)
             rewritten = [(codec.encode(c.changes, self._ordinals), self._ns, c.id) for c in draft.rewrites]
             self._db.executemany("UPDATE commits SET payload = ? WHERE ns = ? AND id = ?", rewritten)
-        if any(isinstance(c, Erasure) for c in commit.changes):
-            self._flush()
+            erases = any(isinstance(c, Erasure) for c in commit.changes)
+            if erases:
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('flush', 'owed')")
+        if not self._flushed() and erases:
+            raise StoreError(
+                f"the note is erased, but another process reads {self.address} and keeps old pages of it in the"
+                " write-ahead log: they go with the first change, or the first opening for writing, after that ends"
+            )
         return commit
+
+    def _check_vectors(self, draft: Draft) -> None:
+        """A vector that the plan found in the store may have gone with a note that another namespace erased."""
+        for note, key in draft.arrivals:
+            if not self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone():
+                raise HeadMovedError(f"the vectors of note {note.id} are gone since the plan was made")
 
     def _numbered(self, draft: Draft, head: int) -> Commit:
         number = head + 1
@@ -347,24 +363,28 @@ class SQLiteStore(SQLiteFile):
         unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
         self._db.executemany(unused, keys)
 
-    def _flush(self) -> None:
-        """Move the write-ahead log into the file and empty it: until then it still holds the pages from before.
+    def _flushed(self) -> bool:
+        """Whether nothing of an erased note is left in the write-ahead log, after doing what can be done about it.
 
-        Raises:
-            StoreError: it can't be; the erasure is durable nevertheless.
+        Until the log is moved into the file and emptied, it holds the pages from before. That a flush is owed stands in
+        the file itself, so that whoever opens it next makes up for one that a reader or a crash prevented.
         """
+        if self._db.execute("SELECT 1 FROM meta WHERE key = 'flush'").fetchone() is None:
+            return True
         try:
-            busy = self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0]
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the note is erased, but its old pages could not be overwritten in {self.address} ({error}): they go"
-                " when the memory is closed"
-            ) from error
-        if busy:
-            raise StoreError(
-                f"the note is erased, but another process reads {self.address} and keeps its old pages in the"
-                " write-ahead log: they go when it closes the memory"
-            )
+            if self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0]:
+                return False
+            with self._transaction():
+                self._db.execute("DELETE FROM meta WHERE key = 'flush'")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """See ``protocols.Store``."""
+        if not self.read_only and self._is_open():
+            self._flushed()
+        super().close()
 
     # ------------------------------------------------------------------ tools
 
