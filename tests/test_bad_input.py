@@ -761,7 +761,7 @@ def test_what_cannot_be_read_is_no_export(kept: Memory, tmp_path: Path, name: st
     refused(kept, lambda m: m.load(tmp_path / name), "export")
 
 
-@pytest.mark.parametrize("place", ["no/such/place", "file/below", "x" * 252, "x" * 300, "a\0b", HALF])
+@pytest.mark.parametrize("place", ["no/such/place", "file/below", "x" * 300, "a\0b", HALF])
 def test_an_export_to_a_place_that_cannot_be_written_is_told(kept: Memory, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()

@@ -167,7 +167,7 @@ def by_id(index: ExactIndex, query: str) -> dict[str, dict[str, Any]]:
             "window": [index.ids[w] if w >= 0 else None for w in columns.windows[row]],
             "times": (columns.times[row], columns.until[row]),
             "kept": (index.tags[row], index.metadata[row], columns.ordinals[row], columns.status[row]),
-            "matched": (scan.matched(row, context=False), scan.matched(row, context=True)),
+            "matched": (scan.said(row), scan.noted(row), scan.said_around(row)),
             "speaker": columns.speakers[columns.speaker[row]],
             "found": index.row(note_id) == row,
         }
@@ -322,7 +322,7 @@ def test_why_names_what_matched(memory: Memory) -> None:
     assert "it falls into the time asked about" in best.why.lower()
     hit = memory.search("cello", speaker="Bob")[0]
     assert "“cello”" in memory.search("cello")[0].why
-    assert "the messages around it have “instrument”" in hits["How lovely!"].why
+    assert "the messages around it have “cello”, “instrument”" in hits["How lovely!"].why
     assert hit.why[0].isupper()
     assert all(hit.why.endswith(".") for hit in hits.values())
     assert hits["unrelated talk about topic 1"].why.startswith("Nothing in it stands out")

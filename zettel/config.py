@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 from zettel.errors import InputError
 
@@ -40,10 +41,20 @@ class Config:
     """Weight of a signal by its name, in place of the one its own file gives."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch", 1), ("busy_timeout_s", 0), ("max_text", 1), ("query_cache", 0), ("window", 0)):
+        for name, least in (("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-                raise InputError(f"Config.{name} is {value!r}: it must be a number of at least {least}")
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"Config.{name} is {value!r}: it must be a whole number of at least {least}")
+        for name, most in (("busy_timeout_s", 1e6), ("k1", 100.0), ("b", 1.0), ("annotation_tf", 100.0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                raise InputError(f"Config.{name} is {value!r}: it must be a number from 0 to {most:g}")
+        if not isinstance(self.weights, Mapping) or not all(map(_is_finite, self.weights.values())):
+            raise InputError(f"Config.weights is {self.weights!r}: it must map names of signals to finite numbers")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 DEFAULT = Config()

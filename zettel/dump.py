@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from zettel.embedding import embed_notes, vector_key
 from zettel.errors import InputError, StoreDamagedError, StoreError
@@ -31,12 +32,23 @@ from zettel.model import (
     LinkChange,
     Note,
     NoteChange,
+    Revision,
     revisable_fields,
     touched,
 )
 from zettel.protocols import Draft, Embedder, Passages, Reader, Store
 
+
+class _Derived(BaseModel):
+    """A line that tells whose text a note's annotations quote."""
+
+    note_id: str
+    sources: tuple[str, ...] = Field(alias="from")
+
+
 VERSION = 1
+_MODELS: dict[str, type[BaseModel]] = {"note": Note, "derived": _Derived, "link": Link, "commit": Commit}
+_NOTHING = "nothing was loaded: export again, or restore a copy of the file"
 _MARK = b'{"zettel":"export"'  # how an export begins
 
 
@@ -52,11 +64,12 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
     try:
         if path.exists() and not _is_export(path):
             raise InputError(f"{path} exists and is no export of zettel: it would be overwritten; name another file")
-        part = path.with_name(f"{path.name}.part")
+        # Beside it, under a name that nothing has: what stands there is never written over, nor a link followed.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+        part = Path(name)
         try:
-            with part.open("w", encoding="utf-8", newline="\n") as file:
-                for line in lines:
-                    file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.writelines(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
@@ -98,16 +111,29 @@ def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, A
             )
         lines += [{"commit": commit.model_dump(mode="json")} for commit in commits]
     else:
+        derived = _derivations(reader, {note.id for note in notes})
+        lines += [{"derived": {"note_id": i, "from": sorted(sources)}} for i, sources in sorted(derived.items())]
         lines += [{"link": link.model_dump(mode="json")} for link in reader.links()]
     return [{**head, "lines": len(lines)}, *lines]
 
 
+def _derivations(reader: Reader, present: set[str]) -> dict[str, set[str]]:
+    """The notes whose text other notes' annotations quote: what a later erasure must know of."""
+    derived: dict[str, set[str]] = {}
+    for change in (change for commit in reader.commits() for change in commit.changes):
+        quoted = present.intersection(getattr(change, "derived_from", ()))
+        if quoted and isinstance(change, NoteChange | Revision) and change.note_id in present:
+            derived.setdefault(change.note_id, set()).update(quoted)
+    return derived
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export, read; ``commits`` is None for one without history."""
+    """An export, read; ``commits`` is None for one without history, which has ``derived`` in its place."""
 
     notes: tuple[Note, ...]
     links: tuple[Link, ...]
+    derived: Mapping[str, tuple[str, ...]]
     commits: tuple[Commit, ...] | None
 
 
@@ -136,7 +162,7 @@ def _parse(path: Path, lines: Iterator[str]) -> Export:
         raise InputError(f"{path} is no export of zettel, its first line should tell so; make one with export()")
     if head.get("version") != VERSION:
         raise InputError(f"{path} has version {head.get('version')}, this zettel reads {VERSION}: upgrade zettel")
-    found: dict[str, list[Any]] = {"note": [], "link": [], "commit": []}
+    found: dict[str, list[Any]] = {kind: [] for kind in _MODELS}
     number = 1
     for number, line in enumerate(lines, 2):
         row = _json(line)
@@ -150,14 +176,15 @@ def _parse(path: Path, lines: Iterator[str]) -> Export:
             raise InputError(f"{path}, line {number}: {error}; {_NOTHING}") from error
     if number - 1 != head.get("lines"):
         raise InputError(f"{path} has {number - 1} lines of the {head.get('lines')} it was written with; {_NOTHING}")
-    export = Export(tuple(found["note"]), tuple(found["link"]), tuple(found["commit"]) if head.get("history") else None)
-    if fault := _torn_text(export) or (_broken_history(export) if export.commits is not None else ""):
+    export = Export(
+        tuple(found["note"]),
+        tuple(found["link"]),
+        {row.note_id: row.sources for row in found["derived"]},
+        tuple(found["commit"]) if head.get("history") else None,
+    )
+    if fault := _unfit_note(export) or (_broken_history(export) if export.commits is not None else ""):
         raise InputError(f"{path}: {fault}; {_NOTHING}")
     return export
-
-
-_NOTHING = "nothing was loaded: export again, or restore a copy of the file"
-_MODELS: dict[str, type[BaseModel]] = {"note": Note, "link": Link, "commit": Commit}
 
 
 def _json(line: str) -> object:
@@ -177,9 +204,11 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _torn_text(export: Export) -> str:
-    """The first note whose text is not the one that was hashed; "" where there is none."""
+def _unfit_note(export: Export) -> str:
+    """What is wrong with the first note that no memory could have held; "" where there is none."""
     for note in export.notes:
+        if not note.text.strip() or not note.id.isprintable() or not note.id:
+            return f"note {note.id!r} has no text, or no proper id"
         expected = note.sources[0].sha256 if note.sources else None
         if expected is not None and hashlib.sha256(note.text.encode()).hexdigest() != expected:
             return f"the text of note {note.id} is not the one its source was hashed with"
@@ -194,6 +223,9 @@ def _broken_history(export: Export) -> str:
     if any(earlier.at > later.at for earlier, later in pairwise(commits)):
         return "its commits are not in the order of their times"
     changes = [change for commit in commits for change in commit.changes]
+    ordinals = {change.ordinal for change in changes if isinstance(change, NoteChange)}
+    if ordinals != set(range(1, len(ordinals) + 1)):
+        return f"the ordinals of its notes are not 1 to {len(ordinals)}"
     erased = {change.note_id for change in changes if isinstance(change, Erasure)}
     ids = {note.ordinal: note.id for note in export.notes}
     named: set[str] = set()
@@ -221,14 +253,18 @@ def _is_valid(change: Change, side: dict[str, Any]) -> bool:
         if isinstance(change, LinkChange):
             Link.model_validate({**side, "source_id": "", "target_id": "", "kind": change.kind})
             return True
-        Note.model_validate({**side, "id": "", "text": "", "created_at": datetime.min, "ordinal": 1})
+        any_time = datetime.min.replace(tzinfo=UTC)
+        Note.model_validate({**side, "id": "", "text": "", "created_at": any_time, "ordinal": 1})
         return set(REVISABLE).issuperset(side)
     except ValidationError:
         return False
 
 
-def plan(export: Export, reader: Reader, embedder: Embedder) -> Draft | None:
-    """The draft that adds what an export without history has and the memory lacks; None where it lacks nothing."""
+def plan(export: Export, reader: Reader, embedder: Embedder, kept: dict[str, Passages]) -> Draft | None:
+    """The draft that adds what an export without history has and the memory lacks; None where it lacks nothing.
+
+    ``kept`` holds what an earlier plan has embedded, and takes up what this one does.
+    """
     known = reader.known(note.id for note in export.notes)
     ordinal = reader.last_ordinal()
     missing = {note.id: note for note in export.notes if note.id not in known}
@@ -237,27 +273,34 @@ def plan(export: Export, reader: Reader, embedder: Embedder) -> Draft | None:
     there = {link.key for link in reader.links(present)}
     links = {k.key: k for k in export.links if k.key not in there and present.issuperset(k.key[:2])}.values()
     changes: tuple[Change, ...] = (
-        *(NoteChange(id="", note_id=n.id, ordinal=n.ordinal, after=revisable_fields(n)) for n in notes),
+        *(_arrival(note, present.intersection(export.derived.get(note.id, ()))) for note in notes),
         *(_link_change(link) for link in links),
     )
     if not changes:
         return None
     keys = [vector_key(embedder.fingerprint, note) for note in notes]
-    passages = _missing_passages(dict(zip(keys, notes, strict=True)), reader, embedder)
+    by_key = dict(zip(keys, notes, strict=True))
+    stored = reader.passages(by_key)
+    kept.update(embed_notes(embedder, {k: n for k, n in by_key.items() if k not in stored and k not in kept}))
+    passages = {key: kept[key] for key in by_key if key not in stored}
     return Draft("load", changes, tuple(zip(notes, keys, strict=True)), passages)
+
+
+def _arrival(note: Note, derived_from: Iterable[str]) -> NoteChange:
+    return NoteChange(
+        id="", note_id=note.id, ordinal=note.ordinal, after=revisable_fields(note),
+        derived_from=tuple(sorted(derived_from)),
+    )  # fmt: skip
 
 
 def restore(export: Export, store: Store, embedder: Embedder) -> None:
     """Replay an export with history into an empty store."""
     keys = [vector_key(embedder.fingerprint, note) for note in export.notes]
-    passages = _missing_passages(dict(zip(keys, export.notes, strict=True)), store, embedder)
+    notes = dict(zip(keys, export.notes, strict=True))
+    stored = store.passages(notes)
+    passages = embed_notes(embedder, {key: note for key, note in notes.items() if key not in stored})
     rows = {note.ordinal: (note, key) for note, key in zip(export.notes, keys, strict=True)}
     store.restore(export.commits or (), rows, passages)
-
-
-def _missing_passages(notes: dict[str, Note], reader: Reader, embedder: Embedder) -> dict[str, Passages]:
-    stored = reader.passages(notes)
-    return embed_notes(embedder, {key: note for key, note in notes.items() if key not in stored})
 
 
 def _link_change(link: Link) -> LinkChange:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from zettel.errors import AnalyzerError
 from zettel.journal import BLANK, redact
 from zettel.model import Commit, Erasure, Note, NoteChange, Revision, revisable_fields
-from zettel.protocols import Analyzer, Draft, Reader, Utterance
+from zettel.protocols import Analysis, Draft, Reader, Utterance
 from zettel.text import terms, words
 
 _ANALYZED = ("context", "keywords", "tags", "entities")
+_QUOTATION = 3  # words in a row that are no chance: "why" stands in many a sentence that quotes nobody
 _Annotating = NoteChange | Revision
 _Fields: TypeAlias = dict[str, JsonValue]
 
 
-def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
+def plan(note: Note, reader: Reader, analyze: Callable[[Sequence[Utterance]], list[Analysis]]) -> Draft:
     """The draft that erases ``note``.
 
-    Other notes' annotations that were made from its text are analyzed again without it; what the journal holds of them
-    from before is blanked.
+    Other notes' annotations that were made from its text are analyzed again without it, by ``analyze``; where that
+    fails they are left blank, for an erasure must not wait for a model. What the journal holds of them from before is
+    blanked.
     """
     journal = {commit.id: commit for commit in reader.commits_of(note.id)}
     made = [change for commit in journal.values() for change in commit.changes if isinstance(change, _Annotating)]
@@ -34,7 +37,7 @@ def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
     quoted: set[tuple[str, str, str]] = set()
     for other in ({row.id: row for row in rows.values()} | present).values():
         journal.update((commit.id, commit) for commit in reader.commits_of(other.id))
-        alone, fresh = _without(other, note, analyzer)
+        alone, fresh = _without(other, note, analyze)
         taken = _quoted(other.id, note, journal.values(), (BLANK, alone, fresh))
         quoted |= taken
         now = revisable_fields(other)
@@ -43,7 +46,7 @@ def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
             revisions.append(
                 Revision(
                     id="", note_id=other.id, before={n: BLANK[n] for n in names}, after={n: fresh[n] for n in names},
-                    reason="the note it quoted was erased", created_by=analyzer.name,
+                    reason="the note it quoted was erased", created_by="erasure",
                 )
             )  # fmt: skip
     rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted)
@@ -51,7 +54,9 @@ def plan(note: Note, reader: Reader, analyzer: Analyzer) -> Draft:
     return Draft("forget", (erasure, *revisions), rewrites=tuple(rewrites))
 
 
-def _without(note: Note, erased: Note, analyzer: Analyzer) -> tuple[_Fields, _Fields]:
+def _without(
+    note: Note, erased: Note, analyze: Callable[[Sequence[Utterance]], list[Analysis]]
+) -> tuple[_Fields, _Fields]:
     """The annotations of a note as if it answered nothing: the analyzer's alone, and with what others put into lists.
 
     A tag that somebody gave by hand is none of the analyzer's; it stays where it has no word of the erased text.
@@ -59,7 +64,11 @@ def _without(note: Note, erased: Note, analyzer: Analyzer) -> tuple[_Fields, _Fi
     conversation, session = note.conversation or (None, None)
     alone = Utterance(note.text, note.speaker, note.time, note.time_precision, conversation, session or None)
     answering = replace(alone, answers_id=erased.id, answers_speaker=erased.speaker, answers_text=erased.text)
-    without, quoting = analyzer.analyze([alone, answering])
+    try:
+        without, quoting = analyze([alone, answering])
+    except AnalyzerError:
+        blank = {name: BLANK[name] for name in _ANALYZED}
+        return blank, blank
     told = set(terms(erased.text))
     fields: _Fields = {"context": without.context}
     merged = dict(fields)
@@ -92,10 +101,10 @@ def _quoted(
 
 
 def _shared(value: JsonValue, text: str) -> str:
-    """The longest run of words that an annotation has in common with a text."""
+    """The longest run of words that an annotation has in common with a text; "" where it is too short to quote it."""
     ours, theirs = _spoken(value).split(), words(text)
     run = SequenceMatcher(None, ours, theirs, autojunk=False).find_longest_match()
-    return f" {' '.join(ours[run.a : run.a + run.size])} " if run.size else ""
+    return f" {' '.join(ours[run.a : run.a + run.size])} " if run.size >= min(_QUOTATION, len(theirs)) > 1 else ""
 
 
 def _spoken(value: JsonValue) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -21,6 +21,8 @@ from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Read
 
 _TAIL = 20  # messages of a session looked at to find the one that a new message answers
 _MAX_ID = 200
+_MAX_NAME = 1_000  # a speaker stands before each passage that is embedded, an id in each source
+_NAMES = ("speaker", "role", "conversation_id", "session_id", "message_id", "parent_id")
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -53,6 +55,10 @@ def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source 
         raise InputError(
             f"the text has {len(message.text):,} characters, more than the {max_text:,} of Config.max_text: split it"
         )
+    for name in _NAMES:
+        value = getattr(message, name)
+        if value is not None and len(value) > _MAX_NAME:
+            raise InputError(f"{name} {value[:30]!r}... has {len(value):,} characters: use {_MAX_NAME:,} at most")
     check_json(message.model_dump(exclude={"time"}))
     check_json(source and source.model_dump())
     time, precision = None, None
@@ -172,7 +178,7 @@ class Intake:
         Raises:
             InputError: an id the caller chose names a note with another text, or one that was erased.
         """
-        ids, new = self._name(items)
+        ids, new = self._name(items, cause)
         if not new:
             return None, ids
         analyses = self._analyze(self._utterances(new))
@@ -189,7 +195,15 @@ class Intake:
         passages = self._embed(embedder, dict(zip(keys, notes, strict=True)))
         return Draft(cause, changes, tuple(zip(notes, keys, strict=True)), passages), ids
 
-    def _name(self, items: Sequence[Incoming]) -> tuple[list[str], list[_Named]]:
+    def _fresh_name(self, item: Incoming, ordinal: int, taken: Mapping[str, str]) -> str:
+        """The name of a note that nothing names: by its place, or by a later one where a loaded note has taken it."""
+        while True:
+            name = note_id(self.namespace, None, None, None, item.text, ordinal)
+            if name not in taken and not self.reader.known([name]):
+                return name
+            ordinal += 1
+
+    def _name(self, items: Sequence[Incoming], cause: Cause) -> tuple[list[str], list[_Named]]:
         """The id of each item's note, and those that are new, with the ordinal and the name they get."""
         given = {item.id for item in items if item.id is not None}
         known = self.reader.known(given)
@@ -198,12 +212,14 @@ class Intake:
         ids: list[str] = []
         new: list[_Named] = []
         for item in items:
-            name = item.id or note_id(self.namespace, None, None, None, item.text, ordinal + 1)
+            name = item.id or self._fresh_name(item, ordinal + 1, texts)
             ids.append(name)
             if name in texts:
                 if texts[name] != item.text:
                     raise InputError(f"id {name!r} names a note with another text: choose another id, or leave it out")
                 continue
+            if name in known and cause == "ingest":
+                continue  # erased by another process since the file was looked at
             if name in known:
                 raise InputError(f"note {name!r} was erased and does not come back: add the text under another id")
             ordinal += 1

@@ -14,7 +14,7 @@ from zettel import dump, erasure
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import moment
 from zettel.ingest import ParsedFile, find_files, identify, read_file
-from zettel.intake import Incoming, Intake, check, check_all, check_id, check_json
+from zettel.intake import Incoming, Intake, analyze, check, check_all, check_id, check_json
 from zettel.journal import Ledger
 from zettel.model import (
     REVISABLE,
@@ -34,7 +34,7 @@ from zettel.model import (
     Use,
     revisable_fields,
 )
-from zettel.protocols import Draft, Store
+from zettel.protocols import Analysis, Draft, Passages, Store, Utterance
 from zettel.reading import Parts, Reading, commit_number, is_name
 
 __all__ = ["Memory", "Parts"]
@@ -153,7 +153,9 @@ class Memory(Reading):
         for start in range(0, len(items), self.config.batch):
             batch = items[start : start + self.config.batch]
             commit, _ = self._take_in(batch, "ingest")
-            report = report.model_copy(update={"new": report.new + len(batch)})
+            new = len(commit.changes) if commit else 0  # another process may have taken some in meanwhile
+            counts = {"new": report.new + new, "unchanged": report.unchanged + len(batch) - new}
+            report = report.model_copy(update=counts)
             yield report, commit.id if commit else None
 
     def _take_in(self, items: Sequence[Incoming], cause: Cause) -> tuple[Commit | None, list[Note]]:
@@ -161,15 +163,21 @@ class Memory(Reading):
         with self._lock:
             intake = Intake(self._reader, self.namespace, self._get_analyzer, lambda: self.embedder)
             ids: list[str] = []
+            held: dict[str, Note] = {}
 
             def plan() -> Draft | None:
                 nonlocal ids
                 draft, ids = intake.plan(items, cause)
+                arriving = [note for note, _ in draft.arrivals] if draft else []
+                held.clear()
+                held.update((note.id, note) for note in (*self._reader.notes(ids), *arriving))
                 return draft
 
             commit = self._commit(plan)
-            notes = {note.id: note for note in self._reader.notes(ids)}
-            return commit, [notes[i] for i in ids]
+            at = {"created_at": commit.at} if commit else {}
+            new = {change.note_id for change in commit.changes if isinstance(change, NoteChange)} if commit else set()
+            # Not read again: another process may have undone or erased one of them since.
+            return commit, [held[i].model_copy(update=at) if i in new else held[i] for i in ids if i in held]
 
     def _commit(self, plan: Callable[[], Draft | None]) -> Commit | None:
         """Append what ``plan`` makes of the newest head; where another writer was quicker, plan again."""
@@ -179,11 +187,18 @@ class Memory(Reading):
             draft = plan()
             if draft is None:
                 return None
+            if draft.passages:
+                self._name_embedder(store)
             try:
                 return store.append(draft, head)
             except HeadMovedError:
                 continue
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
+
+    def _name_embedder(self, store: Store) -> None:
+        """Have the store remember who makes its vectors, before the first of them is written."""
+        if store.set_fingerprint(self.embedder.fingerprint) != self.embedder.fingerprint:
+            self.check_embedder(self.embedder)  # raises: another process was quicker, with another embedder
 
     # ------------------------------------------------------------------ changing
 
@@ -240,7 +255,8 @@ class Memory(Reading):
 
         ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes'
         annotations included; only its id stays, so that no ingestion brings it back. That can't be undone. It works on
-        a note whose arrival was undone, too, since that leaves its text in the file.
+        a note whose arrival was undone, too, since that leaves its text in the file. What somebody wrote about it in
+        their own words, as another note or by ``update``, is not found.
 
         Raises:
             NotFoundError: there is no such note.
@@ -256,11 +272,15 @@ class Memory(Reading):
             if not erase:
                 return self._commit(archive)
             try:
-                return self._commit(lambda: erasure.plan(self._ever(id), self._reader, self._get_analyzer()))
+                return self._commit(lambda: erasure.plan(self._ever(id), self._reader, self._analyze))
             finally:
                 self._ledger = Ledger()  # what is held of the note outside of the store goes too
-                self._index = None
                 self._queries.clear()
+                if self._index is not None:
+                    self._index.remove([id])
+
+    def _analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
+        return analyze(self._get_analyzer(), utterances)
 
     def _ever(self, id: str) -> Note:
         """The note of this id, whether it is present or its arrival was undone: that, too, leaves its text behind."""
@@ -288,9 +308,10 @@ class Memory(Reading):
         target = named if isinstance(named, str) and "." in named else commit_number(named)
 
         def plan() -> Draft | None:
-            tail = list(self._reader.commits(self._ledger.head))
-            if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
-                self._ledger, tail = Ledger(), list(self._reader.commits())  # another process blanked earlier commits
+            with self._reader.one_moment():
+                tail = list(self._reader.commits(self._ledger.head))
+                if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
+                    self._ledger, tail = Ledger(), list(self._reader.commits())  # earlier commits were blanked
             self._ledger.extend(tail)
             known = self._ledger.knows(target) if isinstance(target, str) else self._ledger.commit(target) is not None
             if not known:
@@ -320,16 +341,20 @@ class Memory(Reading):
         with self._lock:
             parsed = dump.read(Path(path))
             if parsed.commits is None:
-                return self._commit(lambda: dump.plan(parsed, self._reader, self.embedder))
+                kept: dict[str, Passages] = {}  # so that a plan made again embeds nothing again
+                return self._commit(lambda: dump.plan(parsed, self._reader, self.embedder, kept))
             if store.head():
                 raise InputError(
                     f"{path} holds a history, which loads into an empty memory only, and namespace {self.namespace!r}"
                     " has commits: choose a new file or namespace, or export without history"
                 )
+            self._name_embedder(store)
             dump.restore(parsed, store, self.embedder)
             return next(store.commits(store.head() - 1), None)
 
     def _writable(self) -> Store:
+        if self._store is not None and self._store.read_only:
+            raise ReadOnlyError("the memory was opened with read_only=True: open it for writing to change it")
         if self._store is None:
             raise ReadOnlyError("this is the memory as of an earlier time: change the memory itself")
         return self._store

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 TimePrecision = Literal["second", "minute", "day", "month", "year"]
 Status = Literal["active", "superseded", "archived", "quarantined"]
@@ -84,10 +84,10 @@ class Note(_Value):
     keywords: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
-    time: datetime | None = None
+    time: AwareDatetime | None = None
     time_precision: TimePrecision | None = None
-    created_at: datetime
-    valid_until: datetime | None = None
+    created_at: AwareDatetime
+    valid_until: AwareDatetime | None = None
     speaker: str | None = None
     sources: tuple[Source, ...] = ()
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
@@ -194,7 +194,7 @@ class Commit(_Value):
     """One atomic step of the journal. ``id`` counts 1, 2, 3 ... inside a namespace; ``at`` never decreases."""
 
     id: int = Field(ge=1)
-    at: datetime
+    at: AwareDatetime
     cause: Cause
     changes: tuple[Change, ...]
 

@@ -332,7 +332,7 @@ class Columns:
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
     precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
-    ``has(row, term)`` tells whether a term stands in a note's text or annotations.
+    ``said(row, term)`` tells whether a term stands in a note's text, ``noted`` whether in its annotations.
     """
 
     alive: NDArray[np.bool_]
@@ -348,7 +348,8 @@ class Columns:
     speaker: NDArray[np.int64]
     speakers: Sequence[str]
     posting: Callable[[str], Posting]
-    has: Callable[[int, str], bool]
+    said: Callable[[int, str], bool]
+    noted: Callable[[int, str], bool]
 
     @property
     def n(self) -> int:
@@ -409,6 +410,14 @@ class Scan(Protocol):
         """BM25 of the query's terms in each note, its window's texts included or not, shape ``(n,)``."""
         ...
 
-    def matched(self, row: int, *, context: bool) -> list[str]:
-        """The words of the query that stand in a note, or around it, in the query's order."""
+    def said(self, row: int) -> list[str]:
+        """The words of the query that stand in a note's text, in the query's order."""
+        ...
+
+    def noted(self, row: int) -> list[str]:
+        """Those that stand in its annotations, but not in its text."""
+        ...
+
+    def said_around(self, row: int) -> list[str]:
+        """Those that stand in the texts of its window, but not in its own."""
         ...

@@ -62,6 +62,7 @@ class Reading:
         self._embedder: Embedder | None = None
         self._analyzer: Analyzer | None = None
         self._index: ExactIndex | None = None
+        self._erased_seen: set[str] = set()
         self._ledger = Ledger()
         self._queries: OrderedDict[str, Vector] = OrderedDict()
 
@@ -94,7 +95,7 @@ class Reading:
             return notes[0]
 
     def _missing(self, id: str) -> str:
-        if id in self._reader.erased():
+        if is_name(id) and id in self._reader.erased():
             return f"note {id!r} was erased"
         return f"no note {id!r} in namespace {self.namespace!r}: ids come from search(), notes() or log()"
 
@@ -143,8 +144,6 @@ class Reading:
         if self._store is None:
             return
         standing = self._store.fingerprint()
-        if standing is None and not self._store.read_only:
-            standing = self._store.set_fingerprint(embedder.fingerprint)
         if standing is not None and standing != embedder.fingerprint:
             raise EmbedderMismatchError(
                 f"this memory was made by embedder {standing!r}, not {embedder.fingerprint!r}: open it with the former,"
@@ -228,8 +227,14 @@ class Reading:
 
     def _catch_up(self) -> ExactIndex:
         """The index, brought up to the head: built from the notes the first time, then by tailing the journal."""
+        with self._reader.one_moment():
+            return self._caught_up()
+
+    def _caught_up(self) -> ExactIndex:
         head = self._reader.head()
-        if self._index is None:
+        if self._store is None and self._erased_seen != (erased := self._reader.erased()):
+            self._index, self._erased_seen = None, erased  # an earlier state has no tail that would tell
+        if self._index is None or self._index.is_mostly_dead:
             self._index = ExactIndex(self.config.window, self._zone)
             self._enter(self._index, self._reader.notes())
         elif self._index.head < head:
@@ -259,7 +264,8 @@ class Reading:
     def log(self, *, after: int = 0, upto: int | None = None) -> list[Commit]:
         """The commits of the journal, oldest first: those with ``after < id <= upto``."""
         with self._lock:
-            return list(self._reader.commits(commit_number(after), None if upto is None else commit_number(upto)))
+            last = None if upto is None else commit_number(upto)
+            return list(self._reader.commits(max(commit_number(after), 0), last))
 
     def history(self, id: str) -> list[HistoryEntry]:
         """Everything that ever happened to a note, oldest first, links and uses included.
@@ -322,7 +328,7 @@ class Reading:
 
     def verify(self) -> Verification:
         """Check the store against its journal, the vectors, and searching against a fresh exact search."""
-        with self._lock:
+        with self._lock, self._reader.one_moment():
             return verification.verify(self._reader, self._store, self._catch_up(), self.embedder)
 
     def export(self, path: str | Path, *, history: bool = False) -> int:
@@ -330,7 +336,7 @@ class Reading:
 
         Vectors are left out: they are made anew by ``load``.
         """
-        with self._lock:
+        with self._lock, self._reader.one_moment():
             return dump.write(Path(path), self._reader, self.namespace, history=history)
 
     def close(self) -> None:

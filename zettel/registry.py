@@ -115,7 +115,8 @@ def open_memory(
             the memory's vectors, and the default in a new memory.
         analyzer: an analyzer, or the name of one ("local"); None for the default.
         timezone: where times without a zone are read ("Europe/Berlin").
-        read_only: nothing is written, the file itself included; it must exist.
+        read_only: no note, link or commit is written, and the file must exist. (SQLite may leave its two small helper
+            files, -wal and -shm, beside it.)
         config: the numbers it runs on.
 
     Raises:
@@ -123,7 +124,9 @@ def open_memory(
         EmbedderMismatchError: the embedder given is not the one the memory was made by.
         InputError: a name or a timezone that does not exist.
     """
-    if not namespace or not namespace.isprintable():
+    if strange := sorted(set(config.weights).difference(names("scoring"))):
+        raise InputError(f"Config.weights: there is no signal {strange[0]!r}; there are {', '.join(names('scoring'))}")
+    if not isinstance(namespace, str) or not namespace or not namespace.isprintable():
         raise InputError(f"namespace {namespace!r} can't be used: name it in printable characters")
     store = open_store(fspath(address), namespace=namespace, read_only=read_only, config=config)
     try:

@@ -50,8 +50,8 @@ def present(index: ExactIndex) -> datetime:
 
     So the same question of the same memory gives the same answer whatever the clock says.
     """
-    times = index.columns().times
-    known = times[np.isfinite(times) & index.columns().alive]
+    times = index.columns().times[allowed_rows(index, Filter())]
+    known = times[np.isfinite(times)]
     return datetime.fromtimestamp(min(float(known.max()), _LAST), UTC) if len(known) else datetime.now(UTC)
 
 
@@ -94,12 +94,12 @@ class Ranking:
 
     def _via(self, row: int) -> tuple[Link, ...]:
         """The neighboring messages that speak for a note: they have words it lacks, or are closer than it is."""
-        own = set(self.scan.matched(row, context=False))
+        own = set(self.scan.said(row))
         links = []
         for place, other in enumerate(self.scan.columns.windows[row].tolist()):
             if other < 0:
                 continue
-            words = [w for w in self.scan.matched(other, context=False) if w not in own]
+            words = [w for w in self.scan.said(other) if w not in own]
             cosine = float(self.scan.cosines[other])
             if words or cosine >= max(_VIA_COSINE, self.scan.cosines[row]):
                 links.append(self._next(row, other, place, words, cosine))

@@ -67,7 +67,8 @@ def _vectors(notes: list[Note], keys: dict[str, str], passages: dict[str, Passag
     for note in notes:
         found = passages.get(keys[note.id])
         if found is None:
-            yield Problem(place=f"note {note.id}", reason="it has no vectors: export, and load into a new memory")
+            reason = "no vectors belong to its text: something other than zettel altered it"
+            yield Problem(place=f"note {note.id}", reason=reason)
             continue
         lengths = np.linalg.norm(found.vectors, axis=1)
         if not np.allclose(lengths, 1, atol=0.01):

@@ -56,6 +56,11 @@ class ExactIndex:
         """Number of notes, dead rows not counted."""
         return len(self._row)
 
+    @property
+    def is_mostly_dead(self) -> bool:
+        """Whether it is time to build it anew, since most rows are left over from notes that went."""
+        return len(self.ids) > 2 * len(self._row) + 1000
+
     def row(self, note_id: str) -> int | None:
         """A note's row; None where it is not in the index."""
         return self._row.get(note_id)
@@ -89,7 +94,15 @@ class ExactIndex:
                 self._alive[row] = False
                 self._postings.remove(row)
                 self._seat(row, lends=False)
+                self._wipe(row)
         self._columns = None
+
+    def _wipe(self, row: int) -> None:
+        """Leave nothing of a note in its row: it may have been erased."""
+        self.ids[row] = ""
+        self.tags[row], self.metadata[row] = frozenset(), {}
+        self._vectors[self._first[row] : self._end(row)] = 0
+        self._times[row] = _NEVER, _NEVER
 
     def _append(self, note: Note, passages: Passages) -> int:
         row = self._row[note.id] = len(self.ids)
@@ -172,7 +185,8 @@ class ExactIndex:
                 speaker=np.array(self._speaker, np.int64),
                 speakers=tuple(self._speakers),
                 posting=self._postings.get,
-                has=self._postings.has,
+                said=self._postings.said,
+                noted=self._postings.noted,
             )
         return self._columns
 
@@ -185,9 +199,11 @@ class ExactIndex:
 
     def _mean(self, row: int) -> Vector:
         """The mean of a note's passages: what it lends to its neighbors."""
-        end = self._first[row + 1] if row + 1 < len(self._first) else self._n_passages
-        mean: NDArray[np.float32] = self._vectors[self._first[row] : end].mean(axis=0)
+        mean: NDArray[np.float32] = self._vectors[self._first[row] : self._end(row)].mean(axis=0)
         return mean
+
+    def _end(self, row: int) -> int:
+        return self._first[row + 1] if row + 1 < len(self._first) else self._n_passages
 
 
 def _annotation_terms(note: Note) -> list[str]:

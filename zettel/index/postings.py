@@ -49,10 +49,13 @@ class Postings:
             self._arrays[term] = self._gather(term)
         return self._arrays[term]
 
-    def has(self, row: int, term: str) -> bool:
-        """Whether a term stands in a row's text or annotations."""
-        counts, annotations = self._terms.get(row, ((), ()))
-        return term in counts or term in annotations
+    def said(self, row: int, term: str) -> bool:
+        """Whether a term stands in a row's text."""
+        return row in self._text.get(term, ())
+
+    def noted(self, row: int, term: str) -> bool:
+        """Whether a term stands in a row's annotations."""
+        return row in self._annotations.get(term, ())
 
     def _gather(self, term: str) -> Posting:
         counts, marked = self._text.get(term, {}), self._annotations.get(term, set())

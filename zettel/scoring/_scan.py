@@ -99,7 +99,17 @@ class Scan:
         found = np.flatnonzero(total).astype(np.int64)
         return found, total[found]
 
-    def matched(self, row: int, *, context: bool) -> list[str]:
+    def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
-        rows = [row, *self.columns.windows[row].tolist()] if context else [row]
-        return [word for term, word in self._words if any(r >= 0 and self.columns.has(r, term) for r in rows)]
+        return [word for term, word in self._words if self.columns.said(row, term)]
+
+    def noted(self, row: int) -> list[str]:
+        """See ``protocols.Scan``."""
+        columns = self.columns
+        return [word for term, word in self._words if columns.noted(row, term) and not columns.said(row, term)]
+
+    def said_around(self, row: int) -> list[str]:
+        """See ``protocols.Scan``."""
+        around = [r for r in self.columns.windows[row].tolist() if r >= 0]
+        said = self.columns.said
+        return [w for term, w in self._words if not said(row, term) and any(said(r, term) for r in around)]

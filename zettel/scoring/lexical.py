@@ -18,6 +18,10 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Names the words."""
-    words = scan.matched(row, context=False)
-    return "it says " + ", ".join(f"“{w}”" for w in words) if words else None
+    """Names the words, those of its text apart from those of its annotations."""
+    parts = [
+        verb + " " + ", ".join(f"“{w}”" for w in words)
+        for verb, words in (("says", scan.said(row)), ("is noted with", scan.noted(row)))
+        if words
+    ]
+    return "it " + " and ".join(parts) if parts else None

@@ -19,6 +19,5 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 def reason(scan: Scan, row: int) -> str | None:
     """Names the words that only the surroundings have."""
-    own = scan.matched(row, context=False)
-    words = [w for w in scan.matched(row, context=True) if w not in own]
+    words = scan.said_around(row)
     return "the messages around it have " + ", ".join(f"“{w}”" for w in words) if words else None

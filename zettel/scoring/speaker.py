@@ -15,15 +15,17 @@ STANDARDIZED = False
 
 def values(scan: Scan) -> NDArray[np.float64]:
     """1 for notes of a speaker whose first or last name the question has, else 0."""
-    named = [float(_named(scan, speaker)) for speaker in scan.columns.speakers]
+    asked = frozenset(words(scan.query.text))
+    named = [float(_is_named(speaker, asked)) for speaker in scan.columns.speakers]
     return np.array([*named, 0.0])[scan.columns.speaker]  # speaker -1, none, reads the last
 
 
 def reason(scan: Scan, row: int) -> str | None:
     """Names the speaker."""
     code = scan.columns.speaker[row]
-    return f"{scan.columns.speakers[code]} says it" if code >= 0 and _named(scan, scan.columns.speakers[code]) else None
+    speaker = scan.columns.speakers[code] if code >= 0 else ""
+    return f"{speaker} says it" if _is_named(speaker, frozenset(words(scan.query.text))) else None
 
 
-def _named(scan: Scan, speaker: str) -> bool:
-    return not set(words(scan.query.text)).isdisjoint(words(speaker))
+def _is_named(speaker: str, asked: frozenset[str]) -> bool:
+    return not asked.isdisjoint(words(speaker))

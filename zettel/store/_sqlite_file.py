@@ -191,11 +191,13 @@ class SQLiteFile:
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
-        if self._db.in_transaction:
+        with self._errors():
+            inside = self._db.in_transaction
+            if not inside:
+                self._db.execute("BEGIN")
+        if inside:
             yield
             return
-        with self._errors():
-            self._db.execute("BEGIN")
         try:
             yield
         finally:
