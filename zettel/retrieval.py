@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -50,30 +51,47 @@ def present(index: ExactIndex) -> datetime:
 
     So the same question of the same memory gives the same answer whatever the clock says.
     """
-    times = index.columns().times[allowed_rows(index, Filter())]
-    known = times[np.isfinite(times)]
-    return datetime.fromtimestamp(min(float(known.max()), _LAST), UTC) if len(known) else datetime.now(UTC)
+    newest = index.newest()
+    return datetime.now(UTC) if newest is None else datetime.fromtimestamp(min(newest, _LAST), UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ranking:
-    """All rows a search scored, best first, with what is needed to explain them."""
+    """All rows a search scored, with what is needed to order and to explain them."""
 
     index: ExactIndex
     scan: Scan
     signals: Sequence[Signal]
     fused: Fused
-    rows: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows the filter let through, best first; equal scores stand in the order their notes arrived."""
+        return self._sorted(np.flatnonzero(self.mask))
+
+    def top(self, k: int) -> list[int]:
+        """The first ``k`` of ``rows``, without sorting the others."""
+        scores = self.fused.scores
+        if k >= len(scores):
+            return list(self.rows.tolist())
+        border = np.partition(scores, len(scores) - k)[len(scores) - k]
+        return list(self._sorted(np.flatnonzero(self.mask & (scores >= border)))[:k].tolist())
+
+    def _sorted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        order = np.lexsort((self.scan.columns.ordinals[rows], -self.fused.scores[rows]))
+        return rows[order]
 
     def hits(self, k: int, reader: Reader) -> list[Hit]:
         """The best ``k`` as hits."""
-        ids = [self.index.ids[row] for row in self.rows[:k]]
-        notes = {note.id: note for note in reader.notes(ids)}
-        rows = [row for row in self.rows[:k].tolist() if self.index.ids[row] in notes]
+        ids = self.index.ids
+        best = self.top(k)
+        notes = {note.id: note for note in reader.notes([ids[row] for row in best])}
+        rows = [row for row in best if ids[row] in notes]
         return [self._hit(row, rank, notes[self.index.ids[row]]) for rank, row in enumerate(rows, 1)]
 
     def _hit(self, row: int, rank: int, note: Note) -> Hit:
-        return Hit(
+        return Hit.model_construct(
             note=note, rank=rank, score=float(self.fused.scores[row]), signals=self.signals_of(row), via=self._via(row),
             why=self.why(row),
         )  # fmt: skip
@@ -111,7 +129,7 @@ class Ranking:
         what = "has " + ", ".join(f"“{w}”" for w in words) if words else f"is close to the question ({cosine:.2f})"
         side = ("just " if distance == 1 else f"{distance} places ") + ("before" if before else "after")
         first, second = (other, row) if before else (row, other)
-        return Link(
+        return Link.model_construct(
             source_id=self.index.ids[first], target_id=self.index.ids[second], kind="next", weight=1 / distance,
             reason=f"the message {side} it in the same session {what}",
             created_by="retrieval",
@@ -121,12 +139,10 @@ class Ranking:
 def rank(
     index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config
 ) -> Ranking:
-    """Score all rows the filter lets through, best first; equal scores stand in the order their notes arrived."""
+    """Score all rows the filter lets through."""
     scan = Scan(query, index.columns(), config)
     mask = allowed_rows(index, allowed)
-    fused = fuse(scan, signals, mask, config.weights)
-    order = np.lexsort((scan.columns.ordinals, -fused.scores))
-    return Ranking(index, scan, signals, fused, order[: int(mask.sum())])
+    return Ranking(index, scan, signals, fuse(scan, signals, mask, config.weights), mask)
 
 
 def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:

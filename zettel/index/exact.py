@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -51,6 +53,7 @@ class ExactIndex:
         self._norms: list[float] = []
         self._stale: set[int] = set()  # rows whose window changed since its norm was computed
         self._columns: Columns | None = None
+        self._newest: float | None = None  # NaN: no time is known
 
     def __len__(self) -> int:
         """Number of notes, dead rows not counted."""
@@ -169,6 +172,7 @@ class ExactIndex:
     def columns(self) -> Columns:
         """The table of all rows, made anew after a change."""
         if self._columns is None:
+            self._newest = None
             self._refresh_norms()
             times = np.array(self._times, np.float64).reshape(-1, 2)
             self._columns = Columns(
@@ -190,6 +194,15 @@ class ExactIndex:
             )
         return self._columns
 
+    def newest(self) -> float | None:
+        """When the newest thing happened that a search shows unasked, in seconds since 1970; None where unknown."""
+        columns = self.columns()  # made anew after a change, which makes this unknown again
+        if self._newest is None:
+            shown = columns.alive & np.array([s in SEARCHED for s in STATUSES])[columns.status]
+            times = columns.times[shown]
+            self._newest = float(np.nanmax(times)) if np.isfinite(times).any() else _NEVER
+        return None if isnan(self._newest) else self._newest
+
     def _refresh_norms(self) -> None:
         for row in self._stale:
             own = self._mean(row)
@@ -206,5 +219,8 @@ class ExactIndex:
         return self._first[row + 1] if row + 1 < len(self._first) else self._n_passages
 
 
+_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month
+
+
 def _annotation_terms(note: Note) -> list[str]:
-    return terms(" ".join((note.context, *note.keywords, *note.tags, *note.entities)))
+    return terms(" ".join((_PLACE.sub("", note.context), *note.keywords, *note.tags, *note.entities)))
