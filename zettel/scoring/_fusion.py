@@ -44,7 +44,12 @@ def fuse(
 
 def _standardized(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     searched = values[mask]
-    if not len(searched) or (spread := float(searched.std())) < _FLAT:
+    if not len(searched):
         return np.zeros_like(values)
-    result: NDArray[np.float64] = (values - searched.mean()) / spread
+    mean = searched.sum() / len(searched)
+    searched -= mean  # a copy: what a mask picks out is one
+    spread = float(np.sqrt(searched @ searched / len(searched)))
+    if spread < _FLAT:
+        return np.zeros_like(values)
+    result: NDArray[np.float64] = (values - mean) / spread
     return result

@@ -22,13 +22,14 @@ class Scan:
         self.columns = columns
         self._config = config
         self._bm25: dict[bool, Values] = {}
+        self._said: dict[int, list[str]] = {}
 
     # ------------------------------------------------------------------ dense
 
     @cached_property
     def _passages(self) -> Values:
         # Not `@`: BLAS splits so small a product over threads, and waits for one that a busy machine has put to sleep.
-        products: Values = np.einsum("ij,j->i", self.columns.vectors, self.query.vector).astype(np.float64)
+        products: Values = np.vecdot(self.columns.vectors, self.query.vector).astype(np.float64)
         return products
 
     @cached_property
@@ -101,7 +102,9 @@ class Scan:
 
     def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
-        return [word for term, word in self._words if self.columns.said(row, term)]
+        if row not in self._said:  # asked again by the notes around it
+            self._said[row] = [word for term, word in self._words if self.columns.said(row, term)]
+        return self._said[row]
 
     def noted(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
@@ -110,6 +113,6 @@ class Scan:
 
     def said_around(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
-        around = [r for r in self.columns.windows[row].tolist() if r >= 0]
-        said = self.columns.said
-        return [w for term, w in self._words if not said(row, term) and any(said(r, term) for r in around)]
+        around = {word for r in self.columns.windows[row].tolist() if r >= 0 for word in self.said(r)}
+        around.difference_update(self.said(row))
+        return [word for _, word in self._words if word in around]
