@@ -381,6 +381,9 @@ BLANK: dict[str, Any] = {
 }  # fmt: skip
 
 
+_TELLING = frozenset({"context", "keywords", "tags", "entities", "metadata"})  # fields that may hold words of the text
+
+
 def redact(commits: Iterable[Commit], erased_id: str, quoted: Set[tuple[str, str, str]]) -> list[Commit]:
     """The commits rewritten so that nothing of an erased note's text is left in them.
 
@@ -396,7 +399,9 @@ def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) 
         if side is None:
             return None
         gone = note_id == erased_id
-        return {k: BLANK[k] if gone or (note_id, k, repr(v)) in quoted else v for k, v in side.items()}
+        return {
+            k: BLANK[k] if (gone and k in _TELLING) or (note_id, k, repr(v)) in quoted else v for k, v in side.items()
+        }
 
     match change:
         case NoteChange() | Revision():

@@ -170,3 +170,28 @@ def test_an_interrupted_ingestion_exits_130_and_goes_on_later(tmp_path, cli):
     assert 0 < kept < 400
     assert ingest(cli, path, chat).exit_code == 0
     assert len(notes(path)) == 400
+
+
+def test_what_cannot_be_taken_in_makes_no_memory(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for args in (["ingest", "new.zettel", str(tmp_path / "empty")], ["load", "new.zettel", "nowhere.jsonl"]):
+        args[1] = str(tmp_path / "new.zettel")
+        result = cli(*args)
+        assert result.exit_code == 1 and result.stderr.startswith("error: ")
+        assert not (tmp_path / "new.zettel").exists()
+
+
+def test_an_export_names_a_file(cli, tmp_path):
+    memory = str(tmp_path / "a.zettel")
+    cli("add", memory, "one", "--embedder", "hashing")
+    result = cli("export", memory, "-")
+    assert result.exit_code == 1 and "name one instead of -" in result.stderr
+
+
+def test_the_log_still_tells_what_happened_to_a_note_that_was_erased(cli, tmp_path):
+    memory = str(tmp_path / "a.zettel")
+    note = cli("add", memory, "the swordfish sings", "--embedder", "hashing").stdout.strip()
+    cli("forget", memory, note)
+    cli("forget", memory, note, "--erase", "--yes")
+    log = cli("log", memory).stdout
+    assert "note forgotten" in log and "note erased" in log and "swordfish" not in log

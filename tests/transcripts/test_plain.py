@@ -206,3 +206,10 @@ def test_other_texts_are_not_recognised(text: str) -> None:
 )
 def test_dialogues_are_recognised(text: str) -> None:
     assert FORMAT.sniff(transcript(text)) >= 0.5
+
+
+def test_a_very_long_turn_does_not_hide_what_the_file_is():
+    text = f"Ana: hello\nBob: {'word ' * 200_000}\nAna: that was long\nBob: it was\n"
+    transcript = Transcript("file:///a.txt", "a", text)
+    assert FORMAT.sniff(transcript) >= 0.5
+    assert [len(entry.message.text) for entry in FORMAT.read(transcript)] == [5, 1_000_000, 13, 6]

@@ -43,7 +43,10 @@ def ingest(
     With --json: {"commit": ...} after each commit, when it is durable, and at the end {"report": ...}.
     """
     from zettel.cli import access
+    from zettel.ingest import find_files
+    from zettel.registry import formats
 
+    find_files(paths, formats())  # raises where there are none, before a memory is made for them
     with (
         access.writing(
             memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, batch=batch, make=True

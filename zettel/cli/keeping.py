@@ -61,6 +61,8 @@ def export(
     from zettel.cli import access
     from zettel.cli.wording import count
 
+    if str(file) == "-":
+        raise InputError("an export goes to a file, whole or not at all: name one instead of -")
     if file.exists() and Path(memory).exists() and file.samefile(memory):
         raise InputError(f"{file} is the memory itself, which the export would replace: name another file")
     with access.reading(memory, namespace=namespace) as opened:
@@ -82,6 +84,8 @@ def load(
     from zettel.cli import access
     from zettel.cli.wording import count
 
+    if not file.is_file():  # before a memory is made for it
+        raise InputError(f"no file {str(file)!r}: name one that export wrote")
     with access.writing(memory, namespace=namespace, embedder=embedder, make=True) as opened:
         before, n_before = opened.head, len(opened)
         opened.load(file)

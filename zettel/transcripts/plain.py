@@ -28,8 +28,8 @@ from zettel.protocols import Entry, Transcript
 from zettel.transcripts._times import MONTH_NAMES, AmbiguousDateError, NotATimeError, Stamp, day_order, parse_stamp
 from zettel.transcripts._values import fault_of, lines_of, shown
 
-#: How much of a file is looked at to recognise it, in characters. Long turns need more than a JSON file's head.
-_HEAD = 262_144
+#: What is looked at to recognise a file: its first lines, and of each its beginning, where the speaker stands.
+_LINES, _WIDTH = 2000, 300
 
 _INVISIBLE = r"[\u200e\u200f\u202a-\u202c\ufeff]*"  # marks of direction that phones write before stamps
 # A name begins with a letter, or with a byte that was one in another encoding: such a line is a problem of its own, and
@@ -113,8 +113,7 @@ class Plain:
 
     def sniff(self, transcript: Transcript) -> float:
         """0.5 to 0.9 for text that begins with a turn or mostly consists of turns, else 0: never as sure as JSON."""
-        head = transcript.text[:_HEAD]
-        lines = [line for line in lines_of(head) if line.strip()]
+        lines = [line[:_WIDTH] for line in lines_of(transcript.text)[:_LINES] if line.strip()]
         if not lines or lines[0].lstrip().startswith(("{", "WEBVTT")) or any(" --> " in line for line in lines[:50]):
             return 0.0
         page = _page(lines)
