@@ -26,7 +26,8 @@ def _mirrored(
 class AsyncMemory:
     """``Memory`` with the same methods, awaited: ``hits = await memory.search("...")``. Use it in ``async with``.
 
-    ``memory`` is the one behind it, which may go on being used beside it.
+    ``memory`` is the one behind it, which may go on being used beside it, and has what is no method: its head, its
+    length, its embedder.
     """
 
     def __init__(self, memory: Memory) -> None:

@@ -59,7 +59,6 @@ class _Recorder:
     def __init__(self, inner: PassageEmbedder) -> None:
         self.inner = inner
         self.fingerprint = inner.fingerprint
-        self.dimension = inner.dimension
         self.texts: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> Vector:

@@ -51,11 +51,6 @@ class PassageEmbedder(Embedder, Protocol):
     One without ``spans`` sees every text whole.
     """
 
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        ...
-
     def spans(self, text: str, reserve: int = 0) -> list[Span]:
         """Overlapping character spans of ``text`` that each fit the encoder's window; one for a text that fits.
 
