@@ -94,6 +94,7 @@ class Note(_Value):
     status: Status = "active"
     trust: float = Field(default=1.0, ge=0.0, le=1.0)
     analyzed_by: str = ""
+    address: str = Field(default="", description='Its place in the topic tree ("3.1.7"); "" where it has none.')
     ordinal: int = Field(ge=1, description="The n-th note this memory ever took in; counted from 1, never reused.")
 
     @property
@@ -119,6 +120,19 @@ class Link(_Value):
     def key(self) -> tuple[str, str, str]:
         """What identifies it: there is at most one link of a kind between two notes, in one direction."""
         return self.source_id, self.target_id, self.kind
+
+
+class Topic(_Value):
+    """A node of the topic tree, with its place in it and what it holds.
+
+    ``address`` counts the topics from the top down ("3.1.7"), ``n_notes`` the notes in it and beneath it.
+    """
+
+    id: int = Field(ge=1)
+    parent_id: int | None = Field(default=None, description="The topic above it; None at the top.")
+    address: str
+    name: str
+    n_notes: int
 
 
 class _Change(_Value):
@@ -171,6 +185,28 @@ class LinkChange(_Change):
     after: dict[str, JsonValue] | None = None
 
 
+class TopicChange(_Change):
+    """A topic appears, changes or goes.
+
+    ``before`` and ``after`` hold ``parent`` (the id of the topic above it, or None), ``number`` (its place among its
+    siblings, counted from 1), ``name``, and ``named_at`` (how many notes it held when it was named).
+    """
+
+    type: Literal["topic"] = "topic"
+    topic_id: int
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
+
+
+class Placement(_Change):
+    """A note enters a topic, moves to another or leaves the tree. ``before`` and ``after`` are ids of topics."""
+
+    type: Literal["placement"] = "placement"
+    note_id: str
+    before: int | None = None
+    after: int | None = None
+
+
 class Use(_Change):
     """An agent used a note, at the time of the commit; ``count`` is -1 where a use is taken back."""
 
@@ -187,7 +223,10 @@ class Erasure(_Change):
     ordinal: int
 
 
-Change: TypeAlias = Annotated[NoteChange | Revision | LinkChange | Use | Erasure, Field(discriminator="type")]
+Change: TypeAlias = Annotated[
+    NoteChange | Revision | LinkChange | TopicChange | Placement | Use | Erasure, Field(discriminator="type")
+]
+TreeChange: TypeAlias = TopicChange | Placement
 
 
 class Commit(_Value):
@@ -321,8 +360,18 @@ def parsed_fields(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
     return values
 
 
+def day_of(time: datetime | None, ordinal: int) -> str:
+    """The day that a note counts towards where changes are counted by days: that on which it happened, as it was told.
+
+    Of notes without a time, a hundred arrivals make a day, so that nothing depends on the clock.
+    """
+    return time.date().isoformat() if time else f"arrivals {ordinal // 100 * 100}+"
+
+
 def touched(change: Change) -> tuple[str, ...]:
-    """The ids of the notes that a change is about."""
+    """The ids of the notes that a change is about; none for a change of a topic."""
     if isinstance(change, LinkChange):
         return change.source_id, change.target_id
+    if isinstance(change, TopicChange):
+        return ()
     return (change.note_id,)

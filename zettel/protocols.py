@@ -175,6 +175,16 @@ class Passages:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicRow:
+    """A topic as its last change left it; see ``model.TopicChange``."""
+
+    parent: int | None
+    number: int
+    name: str
+    named_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A commit before it has a number and a time: its changes (ids still empty) and the rows they need.
 
@@ -244,6 +254,18 @@ class Reader(Protocol):
         """The links present, of all or with an end among ``ids``."""
         ...
 
+    def topics(self) -> dict[int, TopicRow]:
+        """The topics present, by id."""
+        ...
+
+    def places(self) -> dict[str, int]:
+        """The topic of each note that is in the tree, by note id."""
+        ...
+
+    def last_topic(self) -> int:
+        """The highest id that a topic ever had; 0 before the first. Ids are never given again."""
+        ...
+
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """The vectors kept under ``keys``; a key without any is missing. Vectors outlive the removal of their note."""
         ...
@@ -271,6 +293,13 @@ class Store(Reader, Protocol):
             HeadMovedError: the newest commit is no longer ``head``; nothing was written.
             StoreLockedError, StoreFullError, ReadOnlyError: nothing was written.
             StoreError: an erasure was written, but pages from before are kept alive by another process.
+        """
+        ...
+
+    def rewrites(self, ids: Iterable[str], day: str) -> dict[str, int]:
+        """How often each note was ever revised for triggers of a day (``model.day_of``); one never revised is missing.
+
+        Revisions that were undone count too.
         """
         ...
 
