@@ -13,14 +13,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from zettel.errors import StoreDamagedError, StoreVersionError
-from zettel.model import REVISABLE, Change, Erasure, LinkChange, NoteChange, Revision, Use
+from zettel.model import (
+    REVISABLE,
+    Change,
+    Erasure,
+    LinkChange,
+    NoteChange,
+    Placement,
+    Revision,
+    TopicChange,
+    Use,
+)
 
 VERSION = 1
 
 # The codes are part of the format: a new field or type gets the next number, none is ever given again.
 _FIELDS = {name: str(code) for code, name in enumerate(REVISABLE)}
 _NAMES = {code: name for name, code in _FIELDS.items()}
-_NOTE, _REVISION, _LINK, _USE, _ERASURE = range(5)
+_NOTE, _REVISION, _LINK, _USE, _ERASURE, _TOPIC, _PLACEMENT = range(7)
 
 Fields = dict[str, Any] | None
 
@@ -71,6 +81,10 @@ def _row(change: Change, ordinal_of: Mapping[str, int]) -> list[Any]:
             return [_USE, change.undoes, ordinal_of[change.note_id], change.count]
         case Erasure():
             return [_ERASURE, change.undoes, change.ordinal]
+        case TopicChange():
+            return [_TOPIC, change.undoes, change.topic_id, change.before, change.after]
+        case Placement():
+            return [_PLACEMENT, change.undoes, ordinal_of[change.note_id], change.before, change.after]
 
 
 def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
@@ -83,7 +97,11 @@ def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
         return LinkChange.model_construct(
             **common, source_id=ends[0], target_id=ends[1], kind=kind, before=before, after=after
         )
+    if code == _TOPIC:
+        return TopicChange.model_construct(**common, topic_id=ordinal, before=rest[0], after=rest[1])
     note_id = id_of[ordinal]
+    if code == _PLACEMENT:
+        return Placement.model_construct(**common, note_id=note_id, before=rest[0], after=rest[1])
     if code == _NOTE:
         before, after, derived = rest
         return NoteChange.model_construct(

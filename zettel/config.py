@@ -37,11 +37,17 @@ class Config:
     annotation_tf: float = 0.3
     """How much a term counts that stands only in a note's annotations; a term of its text counts 1."""
 
+    rewrites_per_add: int = 4
+    """Neighbors that an arriving note may rewrite."""
+
+    rewrites_per_day: int = 4
+    """Times that notes of one day may rewrite the same note."""
+
     weights: Mapping[str, float] = field(default_factory=dict)
     """Weight of a signal by its name, in place of the one its own file gives."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0)):
+        for name, least in (("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0), ("rewrites_per_add", 0), ("rewrites_per_day", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"Config.{name} is {value!r}: it must be a whole number of at least {least}")

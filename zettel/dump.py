@@ -1,7 +1,8 @@
 """Exports: a memory as JSONL, and back.
 
 The first line tells what it is and how many lines follow; then come, one a line, the notes and links, or with history
-all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made anew.
+all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made anew. So is
+the topic tree where the history is: notes are seated anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zettel.embedding import embed_notes, vector_key
 from zettel.errors import InputError, StoreDamagedError, StoreError
-from zettel.journal import State, apply
+from zettel.journal import replay, tree_faults
 from zettel.model import (
     REVISABLE,
     Change,
@@ -32,7 +33,9 @@ from zettel.model import (
     LinkChange,
     Note,
     NoteChange,
+    Placement,
     Revision,
+    TopicChange,
     revisable_fields,
     touched,
 )
@@ -44,6 +47,20 @@ class _Derived(BaseModel):
 
     note_id: str
     sources: tuple[str, ...] = Field(alias="from")
+
+
+_LARGEST = 2**53  # of a topic's numbers: what every reader of JSON can tell apart
+
+
+class _Topic(BaseModel):
+    """A topic as a change leaves it; ``name`` is empty where it told of an erased note."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    parent: int | None
+    number: int = Field(ge=1, le=_LARGEST)
+    name: str
+    named_at: int = Field(ge=0, le=_LARGEST)
 
 
 VERSION = 1
@@ -99,7 +116,7 @@ def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, A
     notes = reader.notes()
     if history:
         notes = list(reader.arrived(range(1, reader.last_ordinal() + 1)).values())
-    lines = [{"note": note.model_dump(mode="json", exclude_defaults=True)} for note in notes]
+    lines = [{"note": note.model_dump(mode="json", exclude_defaults=True, exclude={"address"})} for note in notes]
     if history:
         commits = list(reader.commits())
         changes = [change for commit in commits for change in commit.changes]
@@ -237,19 +254,31 @@ def _broken_history(export: Export) -> str:
         spoken_of = {*touched(change), *getattr(change, "derived_from", ()), getattr(change, "trigger", None)} - {None}
         if not spoken_of.issubset(named):
             return f"change {change.id} speaks of notes that are not there yet"
-        sides = (getattr(change, side, None) for side in ("before", "after"))
+        sides = () if isinstance(change, Placement) else (getattr(change, side, None) for side in ("before", "after"))
         if not all(_is_valid(change, side) for side in sides if side is not None):
-            return f"change {change.id} holds values that no note or link can have"
+            kind = "topic" if isinstance(change, TopicChange) else "note or link"
+            return f"change {change.id} holds values that no {kind} can have"
+    return _broken_tree(commits, erased)
+
+
+def _broken_tree(commits: Iterable[Commit], erased: Set[str]) -> str:
+    """What does not fit what stands before it, or leaves no sound tree of topics behind; "" where nothing does."""
     try:
-        apply(State(), changes, erased)
+        for commit, state in replay(commits, erased):
+            if any(isinstance(change, TopicChange | Placement) for change in commit.changes):
+                for place, reason in tree_faults(state):
+                    return f"after commit {commit.id}, {place} is unsound: {reason}"
     except StoreDamagedError as error:
         return str(error)
     return ""
 
 
 def _is_valid(change: Change, side: dict[str, Any]) -> bool:
-    """Whether a change's before or after could be that of a note or a link."""
+    """Whether a change's before or after could be that of a note, a link or a topic."""
     try:
+        if isinstance(change, TopicChange):
+            _Topic.model_validate(side)
+            return 1 <= change.topic_id <= _LARGEST
         if isinstance(change, LinkChange):
             Link.model_validate({**side, "source_id": "", "target_id": "", "kind": change.kind})
             return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,6 +69,14 @@ def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Pass
         result[key] = Passages(tuple(pairs), vectors[start : start + len(pairs)])
         start += len(pairs)
     return result
+
+
+def rounded(passages: Passages) -> Passages:
+    """The passages with their vectors as a store gives them back, in half precision.
+
+    What is decided by vectors that have just been made is decided the same when they are read again.
+    """
+    return replace(passages, vectors=passages.vectors.astype("<f2").astype(np.float32))
 
 
 def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from zettel.embedding import embed_notes, vector_key
+from zettel.embedding import embed_notes, rounded, vector_key
 from zettel.errors import AnalyzerError, InputError, ZettelError
 from zettel.filters import moment
+from zettel.growth import Growth, Newcomer
 from zettel.identity import note_id
-from zettel.model import Cause, Message, Note, NoteChange, Source, TimePrecision, revisable_fields
+from zettel.model import Cause, Change, Message, Note, NoteChange, Source, TimePrecision, revisable_fields
 from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Reader, Utterance
 
 _TAIL = 20  # messages of a session looked at to find the one that a new message answers
@@ -160,40 +161,45 @@ def _transcript_id(namespace: str, item: Incoming) -> str | None:
 class Intake:
     """Plans what an arrival of messages does to a memory. What is costly is kept, so that a plan is cheap to repeat.
 
-    ``analyzer`` and ``embedder`` are called for when first needed: a batch without news loads neither.
+    ``analyzer`` and ``embedder`` are called for when first needed: a batch without news loads neither. ``growth`` is
+    called for once a plan.
     """
 
     reader: Reader
     namespace: str
     analyzer: Callable[[], Analyzer]
     embedder: Callable[[], Embedder]
+    growth: Callable[[], Growth]
     _analyses: dict[_Heard, Analysis] = field(default_factory=dict)
     _passages: dict[str, Passages] = field(default_factory=dict)
 
-    def plan(self, items: Sequence[Incoming], cause: Cause) -> tuple[Draft | None, list[str]]:
-        """The draft that adds ``items`` to the memory as it stands, and the id of each item's note, in order.
-
-        None where every item is a note already. Decides as if the items came one by one.
+    def plan(self, items: Sequence[Incoming], cause: Cause) -> Plan:
+        """What adds ``items`` to the memory as it stands. Decides as if the items came one by one.
 
         Raises:
             InputError: an id the caller chose names a note with another text, or one that was erased.
         """
         ids, new = self._name(items, cause)
         if not new:
-            return None, ids
-        analyses = self._analyze(self._utterances(new))
+            return Plan(None, ids, None)
+        utterances = self._utterances(new)
+        analyses = self._analyze(utterances)
         by = self.analyzer().name
         notes = [_note(*named, analysis, by) for named, analysis in zip(new, analyses, strict=True)]
-        changes = tuple(
-            NoteChange(
-                id="", note_id=note.id, ordinal=note.ordinal, after=revisable_fields(note), derived_from=a.derived_from
-            )
-            for note, a in zip(notes, analyses, strict=True)
-        )
         embedder = self.embedder()
         keys = [vector_key(embedder.fingerprint, note) for note in notes]
-        passages = self._embed(embedder, dict(zip(keys, notes, strict=True)))
-        return Draft(cause, changes, tuple(zip(notes, keys, strict=True)), passages), ids
+        passages, fresh = self._embed(embedder, dict(zip(keys, notes, strict=True)))
+        growth = self.growth()
+        changes: list[Change] = []
+        try:
+            for note, key, analysis, utterance in zip(notes, keys, analyses, utterances, strict=True):
+                changes.append(_arriving(note, analysis))
+                changes += growth.take_in(Newcomer(note, passages[key], utterance.answers_id))
+        except BaseException:
+            growth.take_back()
+            raise
+        arrivals = tuple(zip(notes, keys, strict=True))
+        return Plan(Draft(cause, tuple(changes), arrivals, {key: passages[key] for key in fresh}), ids, growth)
 
     def _fresh_name(self, item: Incoming, ordinal: int, taken: Mapping[str, str]) -> str:
         """The name of a note that nothing names: by its place, or by a later one where a loaded note has taken it."""
@@ -250,13 +256,26 @@ class Intake:
             self._analyses.update(zip(todo, analyze(self.analyzer(), list(todo.values())), strict=True))
         return [self._analyses[key] for key in heard]
 
-    def _embed(self, embedder: Embedder, notes: dict[str, Note]) -> dict[str, Passages]:
-        """The passages that the store lacks, by key."""
+    def _embed(self, embedder: Embedder, notes: dict[str, Note]) -> tuple[dict[str, Passages], list[str]]:
+        """The passages of notes by key, as the store gives them back, and the keys of those it lacks."""
         stored = self.reader.passages(notes)
-        todo = {key: note for key, note in notes.items() if key not in stored and key not in self._passages}
+        missing = [key for key in notes if key not in stored]
+        todo = {key: notes[key] for key in missing if key not in self._passages}
         if todo:
-            self._passages.update(embed_notes(embedder, todo))
-        return {key: self._passages[key] for key in notes if key not in stored}
+            self._passages.update((key, rounded(new)) for key, new in embed_notes(embedder, todo).items())
+        return {key: stored[key] if key in stored else self._passages[key] for key in notes}, missing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an arrival does: the draft (None where all is there already), the id of each item's note, in order.
+
+    ``growth`` holds what was done to index and tree on the way, to be taken back if the draft is not written.
+    """
+
+    draft: Draft | None
+    ids: list[str]
+    growth: Growth | None
 
 
 _Named: TypeAlias = tuple[int, str, Incoming]
@@ -350,6 +369,12 @@ def _utterance(item: Incoming, answers: _Said | None) -> Utterance:
         answers_id=answers.note_id if answers else None,
         answers_speaker=answers.speaker if answers else None,
         answers_text=answers.text if answers else None,
+    )
+
+
+def _arriving(note: Note, analysis: Analysis) -> NoteChange:
+    return NoteChange(
+        id="", note_id=note.id, ordinal=note.ordinal, after=revisable_fields(note), derived_from=analysis.derived_from
     )
 
 

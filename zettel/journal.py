@@ -4,19 +4,37 @@ A commit's changes write *cells*: a note's presence, a field of its annotations,
 stack of the changes that stand on it, bottom first. Taking a change back needs it on top of its cells; what stands
 above it depends on it. An undo is written as changes too, each naming in ``undoes`` the change it takes back, so an
 undo can be undone: the change it took out is put back.
+
+Changes of the topic tree stand on no cell: many notes share a topic, and what one of them did to it must not keep
+another from being undone. They are inverted all together where what they made still stands, else left as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from zettel.errors import ConflictError, InputError, StoreDamagedError
-from zettel.model import Change, Commit, Erasure, FieldDiff, LinkChange, NoteChange, Revision, Use, touched
+from zettel.model import (
+    Change,
+    Commit,
+    Erasure,
+    FieldDiff,
+    LinkChange,
+    NoteChange,
+    Placement,
+    Revision,
+    TopicChange,
+    TreeChange,
+    Use,
+    touched,
+)
 
 Cell: TypeAlias = tuple[str, ...]
 LinkKey: TypeAlias = tuple[str, str, str]
+Target: TypeAlias = str | int | Sequence[str]  # what is undone: a change, by id; a commit, by number; several changes
 
 
 # ---------------------------------------------------------------------- apply
@@ -24,15 +42,24 @@ LinkKey: TypeAlias = tuple[str, str, str]
 
 @dataclass(slots=True)
 class State:
-    """What a journal amounts to: notes by id (ordinal and revised fields), links by key, number of uses by note."""
+    """What a journal amounts to: notes by id (ordinal and revised fields), links by key, number of uses by note.
+
+    ``topics`` are the topics present, by id, as their last change left them; ``places`` the topic of each note that is
+    in the tree. ``last_topic`` is the highest id that a topic ever had.
+    """
 
     notes: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     links: dict[LinkKey, dict[str, Any]] = field(default_factory=dict)
     uses: dict[str, int] = field(default_factory=dict)
+    topics: dict[int, dict[str, Any]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    last_topic: int = 0
 
     def copy(self) -> State:
         """A copy that ``apply`` may write to; the field dictionaries inside are never written to in place."""
-        return State(dict(self.notes), dict(self.links), dict(self.uses))
+        return State(
+            dict(self.notes), dict(self.links), dict(self.uses), dict(self.topics), dict(self.places), self.last_topic
+        )
 
 
 def apply(state: State, changes: Iterable[Change], erased: Set[str] = frozenset()) -> State:
@@ -42,10 +69,26 @@ def apply(state: State, changes: Iterable[Change], erased: Set[str] = frozenset(
         StoreDamagedError: a change does not fit the state before it.
     """
     after = state.copy()
+    _steps(after, changes, erased)
+    return after
+
+
+def replay(commits: Iterable[Commit], erased: Set[str] = frozenset()) -> Iterator[tuple[Commit, State]]:
+    """Each commit of a journal with the state after it: one and the same object, which going on changes.
+
+    Raises:
+        StoreDamagedError: a change does not fit the state before it.
+    """
+    state = State()
+    for commit in commits:
+        _steps(state, commit.changes, erased)
+        yield commit, state
+
+
+def _steps(state: State, changes: Iterable[Change], erased: Set[str]) -> None:
     for change in changes:
         if erased.isdisjoint(touched(change)):
-            _step(after, change)
-    return after
+            _step(state, change)
 
 
 def _step(state: State, change: Change) -> None:
@@ -53,6 +96,7 @@ def _step(state: State, change: Change) -> None:
         case NoteChange(after=None):
             _expect(change, state.notes.get(change.note_id) == (change.ordinal, change.before))
             del state.notes[change.note_id]
+            state.places.pop(change.note_id, None)
         case NoteChange(after=fields):
             _expect(change, change.note_id not in state.notes)
             state.notes[change.note_id] = change.ordinal, dict(fields or {})
@@ -69,6 +113,11 @@ def _step(state: State, change: Change) -> None:
             else:
                 _expect(change, change.source_id in state.notes and change.target_id in state.notes)
                 state.links[key] = dict(change.after)
+        case Placement() if change.note_id not in state.notes:
+            _expect(change, change.after is None)  # it left with its note, and the place was dropped then
+        case TopicChange() | Placement():
+            _expect(change, _fits(state, change))
+            _grow(state, change)
         case Use():
             _expect(change, change.note_id in state.notes)
             n_uses = state.uses.get(change.note_id, 0) + change.count
@@ -78,15 +127,67 @@ def _step(state: State, change: Change) -> None:
         case Erasure():
             state.notes.pop(change.note_id, None)
             state.uses.pop(change.note_id, None)
+            state.places.pop(change.note_id, None)
             state.links = {k: v for k, v in state.links.items() if change.note_id not in k[:2]}
 
 
 def _expect(change: Change, holds: bool) -> None:
     if not holds:
         raise StoreDamagedError(
-            f"change {change.id} ({change.type} of {touched(change)[0]}) does not fit what stands before it; the"
+            f"change {change.id} ({change.type} of {_subject(change)}) does not fit what stands before it; the"
             " journal is damaged: restore a copy, or export what can be read and load it into a new memory"
         )
+
+
+def _subject(change: Change) -> str:
+    return f"topic {change.topic_id}" if isinstance(change, TopicChange) else touched(change)[0]
+
+
+# ----------------------------------------------------------------------- tree
+
+
+def _fits(tree: State, change: TreeChange) -> bool:
+    """Whether a change of the tree can follow on what stands.
+
+    A topic goes when nothing is in it any more, so that the changes of a commit can be taken back in reverse order.
+    """
+    if isinstance(change, Placement):
+        stands = tree.places.get(change.note_id) == change.before
+        return stands and (change.after is None or change.after in tree.topics)
+    nothing = change.before is None and change.after is None
+    if nothing or tree.topics.get(change.topic_id) != change.before:
+        return False
+    if change.after is None:
+        above = (topic["parent"] for topic in tree.topics.values())
+        return change.topic_id not in above and change.topic_id not in tree.places.values()
+    parent: Any = change.after["parent"]
+    while parent in tree.topics and parent != change.topic_id:
+        parent = tree.topics[parent]["parent"]
+    return parent is None
+
+
+def _grow(tree: State, change: TreeChange) -> None:
+    if isinstance(change, Placement):
+        if change.after is None:
+            tree.places.pop(change.note_id, None)
+        else:
+            tree.places[change.note_id] = change.after
+    elif change.after is None:
+        del tree.topics[change.topic_id]
+    else:
+        tree.topics[change.topic_id] = dict(change.after)
+        tree.last_topic = max(tree.last_topic, change.topic_id)
+
+
+def tree_faults(state: State) -> Iterator[tuple[str, str]]:
+    """What is wrong with a tree that no one change is to blame for: the place, and the reason."""
+    parents = {topic["parent"] for topic in state.topics.values()}
+    for topic_id in sorted(parents.intersection(state.places.values())):
+        yield f"topic {topic_id}", "it holds notes beside the topics beneath it"
+    numbers = Counter((topic["parent"], topic["number"]) for topic in state.topics.values())
+    for topic_id, topic in sorted(state.topics.items()):
+        if numbers[topic["parent"], topic["number"]] > 1:
+            yield f"topic {topic_id}", f"a topic beside it has number {topic['number']} too"
 
 
 # --------------------------------------------------------------------- invert
@@ -124,11 +225,15 @@ def writes(change: Change) -> tuple[Cell, ...]:
             return (("link", change.source_id, change.target_id, change.kind),)
         case Use():
             return (("use", change.id),)
+        case TopicChange() | Placement():
+            return ()
 
 
 def needs(change: Change) -> tuple[Cell, ...]:
     """The cells that a change reads: the presence of the notes it is about."""
-    return () if isinstance(change, NoteChange | Erasure) else tuple(("note", n) for n in touched(change))
+    if isinstance(change, NoteChange | Erasure | TopicChange | Placement):
+        return ()
+    return tuple(("note", n) for n in touched(change))
 
 
 def follows(change: Change) -> bool:
@@ -154,6 +259,9 @@ class Ledger:
         self._stacks: dict[Cell, list[str]] = {}
         self._dependents: dict[str, dict[str, None]] = {}  # of a note: what needs its presence, oldest first
         self._erased: set[str] = set()
+        self._triggered: dict[str, list[str]] = {}
+        self._tree = State()  # its topics and places only
+        self._reverted: set[str] = set()  # roots of changes of the tree that do not stand
         self.extend(commits)
 
     def extend(self, commits: Iterable[Commit]) -> None:
@@ -166,6 +274,13 @@ class Ledger:
 
     def _take(self, change: Change) -> None:
         self._changes[change.id] = change
+        if isinstance(change, NoteChange | Erasure) and getattr(change, "after", None) is None:
+            self._tree.places.pop(change.note_id, None)
+        if isinstance(change, Revision) and change.trigger is not None and change.undoes is None:
+            self._triggered.setdefault(change.trigger, []).append(change.id)
+        if isinstance(change, TopicChange | Placement):
+            self._take_of_tree(change)
+            return
         if change.undoes is None:
             self._root[change.id] = change.id
             self._base[change.id] = {c: self._top(c) for c in (*writes(change), *needs(change))}
@@ -181,9 +296,21 @@ class Ledger:
         if isinstance(change, Erasure):
             self._erase(change)
 
+    def _take_of_tree(self, change: TreeChange) -> None:
+        root = self._root[change.id] = self._root[change.undoes] if change.undoes else change.id
+        if change.undoes:
+            self._reverted ^= {root}
+            if root in self._reverted:
+                self._took_out.add(change.id)
+        self._latest[root] = change.id
+        _grow(self._tree, change)
+
     def stands(self, root: str) -> bool:
         """Whether a change that takes nothing back is in effect."""
-        return root in self._stacks.get(writes(self._changes[root])[0], ())
+        change = self._changes[root]
+        if isinstance(change, TopicChange | Placement):
+            return root not in self._reverted
+        return root in self._stacks.get(writes(change)[0], ())
 
     def _top(self, cell: Cell) -> str | None:
         stack = self._stacks.get(cell)
@@ -212,16 +339,17 @@ class Ledger:
 
     # ------------------------------------------------------------------- undo
 
-    def undo(self, target: str | int, *, cascade: bool = False) -> list[Change]:
-        """The changes, ids still empty, that take back a commit (by number) or one change (by id).
+    def undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
+        """The changes, ids still empty, that take back a commit (by number), one change (by id) or several.
 
-        Empty where nothing of it stands any more. Links and uses of a removed note go along.
+        Empty where nothing of it stands any more. Links and uses of a removed note go along. Changes of the tree are
+        not among them, see ``tree_inverse``; those come behind these in a commit.
 
         Raises:
             ConflictError: later changes build on it, and ``cascade`` is False.
             InputError: it is an erasure.
         """
-        targets = [target] if isinstance(target, str) else self._of_commit[target]
+        targets = [t for t in self._targets(target) if not isinstance(self._changes[t], TopicChange | Placement)]
         for erasure in (c for t in targets if isinstance(c := self._changes[t], Erasure)):
             invert(erasure, "")  # raises, and says why
         undoing = _Undoing(self, {self._root[t] for t in targets})
@@ -237,10 +365,48 @@ class Ledger:
             )
         return undoing.changes
 
-    def undone_by(self, target: str | int) -> int | None:
+    def tree_inverse(self, target: Target) -> list[TreeChange] | None:
+        """The changes, ids still empty, that take back what the target's changes did to the topic tree.
+
+        None where that is no longer possible: what one of them made was changed since, or what would be left is no
+        sound tree. Then the tree stays, and only the notes that come and go by the undo are seated and unseated.
+        """
+        undone = [change for change in self.undo(target, cascade=True) if isinstance(change, NoteChange)]
+        leaving = {change.note_id for change in undone if change.after is None}
+        coming = {change.note_id for change in undone if change.after is not None}
+        tree = State(topics=dict(self._tree.topics), places=dict(self._tree.places))
+        inverses: list[TreeChange] = []
+        for change in map(self._changes.__getitem__, reversed(self._targets(target))):
+            if not isinstance(change, TopicChange | Placement) or not self._takes_back(change):
+                continue
+            latest = self._latest[self._root[change.id]]
+            inverse = invert(self._changes[latest], latest)
+            if not isinstance(inverse, TopicChange | Placement) or not _fits(tree, inverse):
+                return None
+            _grow(tree, inverse)
+            inverses.append(inverse)
+        seated = tree.places.keys() - self._tree.places.keys()
+        present = {note_id for note_id in seated if self._top(("note", note_id)) is not None} | coming
+        if not seated <= present or not leaving.isdisjoint(tree.places) or next(tree_faults(tree), None):
+            return None
+        return inverses
+
+    def _takes_back(self, change: TreeChange) -> bool:
+        """Whether there is anything of a change of the tree to take back: an erased note never has a place again."""
+        return self.in_effect(change.id) and self._erased.isdisjoint(touched(change))
+
+    def triggered_by(self, note_id: str) -> list[str]:
+        """The ids of the revisions that the arrival of a note caused, oldest first, whether they stand or not."""
+        return list(self._triggered.get(note_id, ()))
+
+    def _targets(self, target: Target) -> list[str]:
+        if isinstance(target, int):
+            return self._of_commit[target]
+        return [target] if isinstance(target, str) else list(target)
+
+    def undone_by(self, target: Target) -> int | None:
         """The commit that last took back a change, or any change of a commit; None where nothing did."""
-        targets = [target] if isinstance(target, str) else self._of_commit[target]
-        movers = [self._latest[self._root[t]] for t in targets if not self.in_effect(t)]
+        movers = [self._latest[self._root[t]] for t in self._targets(target) if not self.in_effect(t)]
         return max((commit_of(m) for m in movers), default=None)
 
     def in_effect(self, change_id: str) -> bool:
@@ -340,8 +506,10 @@ def _place(change_id: str) -> tuple[int, int]:
     return int(commit), int(number)
 
 
-def _named(target: str | int) -> str:
-    return f"change {target}" if isinstance(target, str) else f"commit {target}"
+def _named(target: Target) -> str:
+    if isinstance(target, int):
+        return f"commit {target}"
+    return f"change {target}" if isinstance(target, str) else f"what changes {', '.join(target)} did"
 
 
 # ----------------------------------------------------------------------- show
@@ -349,7 +517,7 @@ def _named(target: str | int) -> str:
 
 def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
     """What a change did, field by field; ``texts`` are those of the notes that came or went, by ordinal."""
-    common: dict[str, Any] = {"change_id": change.id, "note_id": touched(change)[0]}
+    common: dict[str, Any] = {"change_id": change.id, "note_id": next(iter(touched(change)), "")}
     match change:
         case NoteChange():
             text = texts.get(change.ordinal, "(erased)")
@@ -366,6 +534,13 @@ def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
                 for k, side in (("before", change.before), ("after", change.after))
             }
             return [FieldDiff(field="link", **sides, **common)]
+        case TopicChange():
+            was, now = change.before or {}, change.after or {}
+            if all(was.get(k) == now.get(k) for k in ("parent", "number", "name")):
+                return []  # it was only counted anew
+            return [FieldDiff(field="topic", before=was.get("name"), after=now.get("name"), **common)]
+        case Placement():
+            return [FieldDiff(field="place", before=change.before, after=change.after, **common)]
         case Use():
             return [FieldDiff(field="uses", after=change.count, **common)]
         case Erasure():
@@ -384,17 +559,22 @@ BLANK: dict[str, Any] = {
 _TELLING = frozenset({"context", "keywords", "tags", "entities", "metadata"})  # fields that may hold words of the text
 
 
-def redact(commits: Iterable[Commit], erased_id: str, quoted: Set[tuple[str, str, str]]) -> list[Commit]:
+def redact(
+    commits: Iterable[Commit], erased_id: str, quoted: Set[tuple[str, str, str]], names: Set[str] = frozenset()
+) -> list[Commit]:
     """The commits rewritten so that nothing of an erased note's text is left in them.
 
     The note's own values are blanked; so are values of other notes that were made from its text, wherever they stand as
     a before or an after: ``quoted`` names them as (note id, field, ``repr`` of the value). Reasons that speak of the
-    erased note go too.
+    erased note go too, and those names of topics that are among ``names``.
     """
-    return [c.model_copy(update={"changes": tuple(_blanked(x, erased_id, quoted) for x in c.changes)}) for c in commits]
+    return [
+        c.model_copy(update={"changes": tuple(_blanked(x, erased_id, quoted, names) for x in c.changes)})
+        for c in commits
+    ]
 
 
-def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) -> Change:
+def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]], names: Set[str]) -> Change:
     def blank(note_id: str, side: dict[str, Any] | None) -> dict[str, Any] | None:
         if side is None:
             return None
@@ -412,4 +592,7 @@ def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) 
         case LinkChange() if erased_id in touched(change):
             sides = {k: side and {**side, "reason": ""} for k in ("before", "after") if (side := getattr(change, k))}
             return change.model_copy(update=sides)
+        case TopicChange():
+            named = {k: side for k in ("before", "after") if (side := getattr(change, k)) and side["name"] in names}
+            return change.model_copy(update={k: {**side, "name": ""} for k, side in named.items()})
     return change

@@ -12,10 +12,11 @@ from pydantic import JsonValue, ValidationError
 
 from zettel import dump, erasure
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
-from zettel.filters import moment
+from zettel.filters import SEARCHED, moment
+from zettel.growth import Growth
 from zettel.ingest import ParsedFile, find_files, identify, read_file
-from zettel.intake import Incoming, Intake, analyze, check, check_all, check_id, check_json
-from zettel.journal import Ledger
+from zettel.intake import Incoming, Intake, Plan, analyze, check, check_all, check_id, check_json
+from zettel.journal import Ledger, Target
 from zettel.model import (
     REVISABLE,
     Cause,
@@ -27,11 +28,14 @@ from zettel.model import (
     Message,
     Note,
     NoteChange,
+    Placement,
     Problem,
     Progress,
     Revision,
     Source,
+    TreeChange,
     Use,
+    parsed_fields,
     revisable_fields,
 )
 from zettel.protocols import Analysis, Draft, Passages, Store, Utterance
@@ -153,7 +157,8 @@ class Memory(Reading):
         for start in range(0, len(items), self.config.batch):
             batch = items[start : start + self.config.batch]
             commit, _ = self._take_in(batch, "ingest")
-            new = len(commit.changes) if commit else 0  # another process may have taken some in meanwhile
+            arrived = [c for c in commit.changes if isinstance(c, NoteChange)] if commit else []
+            new = len(arrived)  # another process may have taken some in meanwhile
             counts = {"new": report.new + new, "unchanged": report.unchanged + len(batch) - new}
             report = report.model_copy(update=counts)
             yield report, commit.id if commit else None
@@ -161,23 +166,32 @@ class Memory(Reading):
     def _take_in(self, items: Sequence[Incoming], cause: Cause) -> tuple[Commit | None, list[Note]]:
         self._writable()
         with self._lock:
-            intake = Intake(self._reader, self.namespace, self._get_analyzer, lambda: self.embedder)
-            ids: list[str] = []
-            held: dict[str, Note] = {}
+            intake = Intake(self._reader, self.namespace, self._get_analyzer, lambda: self.embedder, self._growth)
+            plan = Plan(None, [], None)
 
-            def plan() -> Draft | None:
-                nonlocal ids
-                draft, ids = intake.plan(items, cause)
-                arriving = [note for note, _ in draft.arrivals] if draft else []
-                held.clear()
-                held.update((note.id, note) for note in (*self._reader.notes(ids), *arriving))
-                return draft
+            def draft() -> Draft | None:
+                nonlocal plan
+                if plan.growth is not None:  # another writer was quicker
+                    plan.growth.take_back()
+                plan = Plan(None, [], None)
+                plan = intake.plan(items, cause)
+                return plan.draft
 
-            commit = self._commit(plan)
-            at = {"created_at": commit.at} if commit else {}
-            new = {change.note_id for change in commit.changes if isinstance(change, NoteChange)} if commit else set()
+            try:
+                commit = self._commit(draft)
+            except BaseException:
+                if plan.growth is not None:
+                    plan.growth.take_back()
+                raise
+            if commit is None or plan.growth is None:
+                held = {note.id: note for note in self._reader.notes(plan.ids)}
+                return None, [held[i] for i in plan.ids if i in held]
+            self._covers(commit)
+            new = {c.note_id for c in commit.changes if isinstance(c, NoteChange)}
             # Not read again: another process may have undone or erased one of them since.
-            return commit, [held[i].model_copy(update=at) if i in new else held[i] for i in ids if i in held]
+            held = {i: plan.growth.note(i).model_copy(update={"created_at": commit.at}) for i in new}
+            held |= {note.id: note for note in self._reader.notes(set(plan.ids) - new)}
+            return commit, [held[i] for i in plan.ids if i in held]
 
     def _commit(self, plan: Callable[[], Draft | None]) -> Commit | None:
         """Append what ``plan`` makes of the newest head; where another writer was quicker, plan again."""
@@ -194,6 +208,39 @@ class Memory(Reading):
             except HeadMovedError:
                 continue
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
+
+    def _growth(self) -> Growth:
+        """What takes notes in at the newest head."""
+        with self._reader.one_moment():
+            index = self._caught_up()
+            tree = self._topic_tree(index)
+        return Growth(
+            self._writable(), index, tree, self._materials, self._parts.rules, self._parts.policies, self.config
+        )  # fmt: skip
+
+    def _covers(self, commit: Commit) -> None:
+        """Note that index and tree hold a commit already, because its plan has put it there."""
+        if self._index is not None and self._index.head == commit.id - 1:
+            self._index.head = commit.id
+        else:
+            self._index = None
+
+    def _reseat(
+        self, leaving: Sequence[str], arriving: Sequence[str], absent: Mapping[str, Note] | None = None
+    ) -> list[TreeChange]:
+        """The changes of the topic tree that follow where notes leave the searched ones, or come back to them.
+
+        ``absent`` are those of the arriving ones that are no notes now, but will be.
+        """
+        with self._reader.one_moment():
+            index = self._caught_up()
+            new = [note for note_id, note in (absent or {}).items() if index.row(note_id) is None]
+            self._enter(index, new)
+            tree = self._topic_tree(index)
+            changes = tree.settle(leaving, arriving)
+        tree.revert(changes)  # like the index, it follows the journal
+        index.remove(note.id for note in new)
+        return changes
 
     def _name_embedder(self, store: Store) -> None:
         """Have the store remember who makes its vectors, before the first of them is written."""
@@ -225,7 +272,7 @@ class Memory(Reading):
                 raise InputError(f"note {id!r} can't be changed so: {error}") from error
             check_json({name: value for name, value in fields.items() if name != "valid_until"})
             revision = _revision(note, {k: v for k, v in after.items() if k in fields}, "changed by update()")
-            return Draft("update", (revision,)) if revision.after else None
+            return Draft("update", (revision, *self._seat(note, revision))) if revision.after else None
 
         with self._lock:
             self._commit(plan)
@@ -266,7 +313,7 @@ class Memory(Reading):
         def archive() -> Draft | None:
             note = self.get(id)
             revision = _revision(note, {"status": "archived"}, "forgotten")
-            return Draft("forget", (revision,)) if revision.after else None
+            return Draft("forget", (revision, *self._seat(note, revision))) if revision.after else None
 
         with self._lock:
             if not erase:
@@ -278,6 +325,13 @@ class Memory(Reading):
                 self._queries.clear()
                 if self._index is not None:
                     self._index.remove([id])
+
+    def _seat(self, note: Note, revision: Revision) -> list[TreeChange]:
+        """How a note leaves the topics when it is searched no longer, and comes back when it is again."""
+        was, will = (status in SEARCHED for status in (note.status, revision.after.get("status", note.status)))
+        if was == will:
+            return []
+        return self._reseat([note.id], []) if was else self._reseat([], [note.id])
 
     def _analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
         return analyze(self._get_analyzer(), utterances)
@@ -293,40 +347,83 @@ class Memory(Reading):
             raise NotFoundError(self._missing(id))
         return rows[max(rows)]
 
-    def undo(self, what: int | str | Commit | Change, *, cascade: bool = False) -> Commit:
-        """Take back a commit (by number) or one change (by id, "12.3"), as a new commit.
+    def undo(
+        self, what: int | str | Commit | Change | None = None, *, trigger: str | Note | None = None,
+        cascade: bool = False,
+    ) -> Commit:  # fmt: skip
+        """Take back a commit (by number), one change (by id, "12.3"), or all revisions that a note's arrival caused.
 
-        Links and uses of a note that goes, go with it. Undoing what is undone already changes nothing and returns the
-        commit that did so; to take back an undo, undo its commit.
+        It is done as a new commit. Links and uses of a note that goes, go with it. Undoing what is undone already
+        changes nothing and returns the commit that did so; to take back an undo, undo its commit.
 
         Raises:
             ConflictError: later changes build on it; ``cascade=True`` takes them along.
-            InputError: it erased something.
-            NotFoundError: there is no such commit or change.
+            InputError: it erased something; or neither or both of commit and trigger are given.
+            NotFoundError: there is no such commit, change or trigger.
         """
-        named: object = getattr(what, "id", what)
-        target = named if isinstance(named, str) and "." in named else commit_number(named)
+        if (what is None) == (trigger is None):
+            raise InputError("name what to undo: a commit's number, a change's id, or trigger= with a note's id")
+        target = None if what is None else _target(what)
+        cause = trigger.id if isinstance(trigger, Note) else trigger
 
         def plan() -> Draft | None:
             with self._reader.one_moment():
-                tail = list(self._reader.commits(self._ledger.head))
-                if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
-                    self._ledger, tail = Ledger(), list(self._reader.commits())  # earlier commits were blanked
-            self._ledger.extend(tail)
-            known = self._ledger.knows(target) if isinstance(target, str) else self._ledger.commit(target) is not None
-            if not known:
-                raise NotFoundError(f"no {'change' if isinstance(target, str) else 'commit'} {target}: see log()")
-            changes = tuple(self._ledger.undo(target, cascade=cascade))
-            return Draft("undo", changes) if changes else None
+                self._read_journal()
+                targets = self._targets(target, cause)
+                changes = self._ledger.undo(targets, cascade=cascade)
+                draft = (*changes, *self._replant(targets, changes))
+            return Draft("undo", draft) if draft else None
 
         with self._lock:
             commit = self._commit(plan)
             if commit is not None:
                 return commit
-            number = self._ledger.undone_by(target)
+            number = self._ledger.undone_by(self._targets(target, cause))
             if number is None:
                 raise InputError(f"commit {target} changed nothing that could be undone")
             return next(self._reader.commits(number - 1, number))
+
+    def _read_journal(self) -> None:
+        """Bring the ledger up to the head."""
+        tail = list(self._reader.commits(self._ledger.head))
+        if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
+            self._ledger, tail = Ledger(), list(self._reader.commits())  # earlier commits were blanked
+        self._ledger.extend(tail)
+
+    def _targets(self, target: str | int | None, trigger: str | None) -> Target:
+        if target is None:
+            caused = self._ledger.triggered_by(trigger or "")
+            if not caused:
+                raise NotFoundError(f"note {trigger!r} has caused no revision: see history() of its neighbors")
+            return caused
+        known = self._ledger.knows(target) if isinstance(target, str) else self._ledger.commit(target) is not None
+        if not known:
+            raise NotFoundError(f"no {'change' if isinstance(target, str) else 'commit'} {target}: see log()")
+        return target
+
+    def _replant(self, targets: Target, changes: Sequence[Change]) -> Sequence[TreeChange]:
+        """What becomes of the topic tree: what the targets did to it is inverted where all of it still stands.
+
+        Else it keeps its shape, and notes only leave it or come back to it.
+        """
+        rows = self._reader.arrived(c.ordinal for c in changes if isinstance(c, NoteChange) and c.after is not None)
+        back: dict[str, Note] = {}
+        seated: dict[str, bool] = {}
+        for change in changes:
+            if isinstance(change, NoteChange):
+                seated[change.note_id] = bool(change.after) and change.after["status"] in SEARCHED
+                if change.after is not None and change.ordinal in rows:
+                    back[change.note_id] = rows[change.ordinal].model_copy(update=parsed_fields(change.after))
+            elif isinstance(change, Revision) and "status" in change.after:
+                seated[change.note_id] = change.after["status"] in SEARCHED
+        inverse = self._ledger.tree_inverse(targets)
+        places = self._reader.places()
+        after = places | {c.note_id: c.after for c in inverse or () if isinstance(c, Placement)}
+        if inverse is not None and all((after.get(i) is not None) == seat for i, seat in seated.items()):
+            return inverse
+        leaving = [i for i, seat in seated.items() if not seat and i in places]
+        arriving = [i for i, seat in seated.items() if seat and i not in places]
+        return self._reseat(leaving, arriving, back) if leaving or arriving else []
 
     def load(self, path: str | Path) -> Commit | None:
         """Take in an export, ids kept: all of it, or nothing. None where it brings nothing new.
@@ -358,6 +455,11 @@ class Memory(Reading):
         if self._store is None:
             raise ReadOnlyError("this is the memory as of an earlier time: change the memory itself")
         return self._store
+
+
+def _target(what: int | str | Commit | Change) -> int | str:
+    named: object = getattr(what, "id", what)
+    return named if isinstance(named, str) and "." in named else commit_number(named)
 
 
 def _progress(report: FileReport, commit: int, total: int, file: int, files: int) -> Progress:

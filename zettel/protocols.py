@@ -14,8 +14,9 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
-from zettel.model import Cause, Change, Commit, Link, Message, Note, Problem
+from zettel.model import Cause, Change, Commit, Link, LinkKind, Message, Note, Problem
 
 Vector: TypeAlias = NDArray[np.float32]
 Span: TypeAlias = tuple[int, int]
@@ -172,6 +173,13 @@ class Passages:
 
     spans: tuple[Span, ...]
     vectors: Vector
+
+    def unit(self) -> Vector:
+        """The direction of the whole text, shape ``(dimension,)``: the mean of its passages, normalized."""
+        mean = self.vectors.mean(axis=0, dtype=np.float32)
+        length = float(np.sqrt(np.vecdot(mean, mean)))
+        whole: Vector = mean / np.float32(length) if length else mean
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +342,93 @@ class Store(Reader, Protocol):
         ...
 
 
+# ------------------------------------------------------- linking and evolving
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A note near an arriving one, and the cosine of their vectors."""
+
+    note: Note
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A note that has just arrived, and what a linker may know of the memory it comes into.
+
+    ``before`` are the messages before it in its session, nearest first; ``answered`` is the one it answers. ``nearest``
+    are the notes closest to it, best first, those of ``before`` left out; ``usual`` and ``spread`` are mean and
+    standard deviation of its cosines with all ``n_notes``. ``rarity_of`` a number of notes is 1 for none and 0 for all,
+    ``rarity`` of one of its terms that of the other notes that have it; ``saying`` gives the newest notes whose text has all of some
+    terms, newest first, and how many there are. 
+    ``people`` are the lower-cased words of all speakers' names.
+    """
+
+    note: Note
+    before: tuple[Note, ...]
+    answered: Note | None
+    nearest: tuple[Candidate, ...]
+    usual: float
+    spread: float
+    n_notes: int
+    rarity: Callable[[str], float]
+    rarity_of: Callable[[int], float]
+    saying: Callable[[Sequence[str]], tuple[Sequence[Candidate], int]]
+    people: frozenset[str]
+
+
+class LinkRule(Protocol):
+    """One reason to link an arriving note. A file in ``linker/`` has these names at its top level.
+
+    ``KIND`` is the kind of its links, ``DEGREE`` the most links of that kind that a note may have: where a note has as
+    many, a stronger one takes the place of the weakest that the rules have made.
+    """
+
+    KIND: LinkKind
+    DEGREE: int
+
+    def links(self, arrival: Arrival) -> Iterable[Link]:
+        """Links with the arriving note at one end. Pure: the same arrival gives the same links."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encounter:
+    """A note that has just arrived, a neighbor it was linked to, by which links, and the neighbor's other links.
+
+    Each of ``others`` comes with the note at its other end.
+    """
+
+    arrived: Note
+    neighbor: Note
+    links: tuple[Link, ...]
+    others: tuple[tuple[Link, Note], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """New values of a neighbor's annotations (context, keywords, tags), and the sentence that says why.
+
+    ``derived_from`` names the notes, besides the arriving one, whose words they use.
+    """
+
+    fields: Mapping[str, JsonValue]
+    reason: str
+    derived_from: tuple[str, ...] = ()
+
+
+class Policy(Protocol):
+    """One way in which an arriving note changes what its neighbors' cards say.
+
+    A file in ``evolution/`` has this name at its top level.
+    """
+
+    def rewrite(self, encounter: Encounter) -> Rewrite | None:
+        """What the neighbor's annotations become; None where nothing changes. Pure, and never longer than needed."""
+        ...
+
+
 # -------------------------------------------------------------------- signals
 
 
@@ -356,7 +451,6 @@ class Columns:
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
     precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
-    ``said(row, term)`` tells whether a term stands in a note's text, ``noted`` whether in its annotations.
     """
 
     alive: NDArray[np.bool_]
@@ -372,8 +466,6 @@ class Columns:
     speaker: NDArray[np.int64]
     speakers: Sequence[str]
     posting: Callable[[str], Posting]
-    said: Callable[[int, str], bool]
-    noted: Callable[[int, str], bool]
 
     @property
     def n(self) -> int:

@@ -15,12 +15,36 @@ from zoneinfo import ZoneInfo
 from zettel import dump, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
-from zettel.errors import EmbedderMismatchError, InputError, NotFoundError
+from zettel.errors import EmbedderMismatchError, InputError, NotFoundError, StoreDamagedError
 from zettel.filters import Filter, Filters, in_zone, moment
-from zettel.index import ExactIndex
+from zettel.growth import Materials
+from zettel.index import ExactIndex, TopicTree
 from zettel.journal import Ledger, field_diffs
-from zettel.model import Commit, FieldDiff, HistoryEntry, Hit, Note, NoteChange, Verification, WhyNot, touched
-from zettel.protocols import Analyzer, Embedder, Reader, Signal, Store, TranscriptFormat, Vector
+from zettel.model import (
+    Change,
+    Commit,
+    FieldDiff,
+    HistoryEntry,
+    Hit,
+    Note,
+    NoteChange,
+    Placement,
+    TopicChange,
+    Verification,
+    WhyNot,
+    touched,
+)
+from zettel.protocols import (
+    Analyzer,
+    Embedder,
+    LinkRule,
+    Policy,
+    Reader,
+    Signal,
+    Store,
+    TranscriptFormat,
+    Vector,
+)
 from zettel.snapshot import Snapshot
 
 
@@ -35,6 +59,8 @@ class Parts:
     analyzer: Callable[[], Analyzer]
     formats: Sequence[TranscriptFormat]
     signals: Sequence[Signal]
+    rules: Sequence[LinkRule]
+    policies: Sequence[Policy]
 
 
 class Reading:
@@ -62,6 +88,8 @@ class Reading:
         self._embedder: Embedder | None = None
         self._analyzer: Analyzer | None = None
         self._index: ExactIndex | None = None
+        self._tree: TopicTree | None = None  # of the index's head
+        self._materials = Materials(self._reader.notes)
         self._erased_seen: set[str] = set()
         self._ledger = Ledger()
         self._queries: OrderedDict[str, Vector] = OrderedDict()
@@ -235,18 +263,48 @@ class Reading:
         if self._store is None and self._erased_seen != (erased := self._reader.erased()):
             self._index, self._erased_seen = None, erased  # an earlier state has no tail that would tell
         if self._index is None or self._index.is_mostly_dead:
-            self._index = ExactIndex(self.config.window, self._zone)
+            self._index, self._tree = ExactIndex(self.config.window, self._zone), None
+            self._materials = Materials(self._reader.notes)
             self._enter(self._index, self._reader.notes())
         elif self._index.head < head:
-            changes = [change for commit in self._reader.commits(self._index.head, head) for change in commit.changes]
-            ids = {note_id for change in changes for note_id in touched(change)}
-            notes = self._reader.notes(ids)
-            # One that went and came again may have come with another text, so it is entered anew.
-            came = {change.note_id for change in changes if isinstance(change, NoteChange)}
-            self._index.remove(came | ids.difference(note.id for note in notes))
-            self._enter(self._index, notes)
+            self._follow(self._index, [c for x in self._reader.commits(self._index.head, head) for c in x.changes])
         self._index.head = head
         return self._index
+
+    def _follow(self, index: ExactIndex, changes: Sequence[Change]) -> None:
+        """Bring index and tree up to what has been committed since."""
+        ids = {note_id for change in changes for note_id in touched(change)}
+        notes = self._reader.notes(ids)
+        # One that went and came again may have come with another text, so it is entered anew.
+        came = {change.note_id for change in changes if isinstance(change, NoteChange)}
+        again = [note_id for note_id in came if index.row(note_id) is not None]
+        if again:
+            self._tree = None  # it may hold their former vectors
+            index.remove(again)
+        self._enter(index, notes)
+        moved = [change for change in changes if isinstance(change, TopicChange | Placement)]
+        if self._tree is not None:
+            try:
+                for change in moved:
+                    self._tree.apply(change)
+                self._tree.refresh([note.id for note in notes])
+            except (StoreDamagedError, NotFoundError):  # it speaks of notes that have gone meanwhile
+                self._tree = None
+        index.remove(ids.difference(note.id for note in notes))
+
+    def _topic_tree(self, index: ExactIndex) -> TopicTree:
+        """The tree at the head that the index is at."""
+        if self._tree is None:
+
+            def unit(note_id: str) -> Vector:
+                row = index.row(note_id)
+                if row is None:
+                    raise NotFoundError(self._missing(note_id))
+                return index.unit(row)
+
+            self._tree = TopicTree(unit, self._materials.get)
+            self._tree.load(self._reader.topics(), self._reader.places(), self._reader.last_topic())
+        return self._tree
 
     def _enter(self, index: ExactIndex, notes: Sequence[Note]) -> None:
         new = [note for note in notes if index.row(note.id) is None]
@@ -258,6 +316,8 @@ class Reading:
             [note for note in notes if note.id not in gone],
             {note_id: stored[key] for note_id, key in keys.items() if note_id not in gone},
         )
+        for note in notes:
+            self._materials.put(note)
 
     # ------------------------------------------------------------------- journal
 

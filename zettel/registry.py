@@ -12,17 +12,21 @@ from typing import cast
 
 import zettel.analyzer
 import zettel.embedder
+import zettel.evolution
+import zettel.linker
 import zettel.scoring
 import zettel.store
 import zettel.transcripts
 from zettel.config import DEFAULT, Config
 from zettel.errors import InputError, MissingExtraError
 from zettel.memory import Memory, Parts
-from zettel.protocols import Analyzer, Embedder, Signal, Store, TranscriptFormat
+from zettel.protocols import Analyzer, Embedder, LinkRule, Policy, Signal, Store, TranscriptFormat
 
 KINDS = {
     "analyzer": zettel.analyzer,
     "embedder": zettel.embedder,
+    "evolution": zettel.evolution,
+    "linker": zettel.linker,
     "scoring": zettel.scoring,
     "store": zettel.store,
     "transcripts": zettel.transcripts,
@@ -60,6 +64,26 @@ def _signals(found: tuple[str, ...]) -> tuple[Signal, ...]:
 def signals() -> tuple[Signal, ...]:
     """All signals, in the order of their names: a sum in a fixed order is the same sum."""
     return _signals(tuple(names("scoring")))
+
+
+@cache
+def _rules(found: tuple[str, ...]) -> tuple[LinkRule, ...]:
+    return tuple(cast("LinkRule", plugin("linker", name)) for name in found)
+
+
+def rules() -> tuple[LinkRule, ...]:
+    """All rules for linking, in the order of their names."""
+    return _rules(tuple(names("linker")))
+
+
+@cache
+def _policies(found: tuple[str, ...]) -> tuple[Policy, ...]:
+    return tuple(cast("Policy", plugin("evolution", name)) for name in found)
+
+
+def policies() -> tuple[Policy, ...]:
+    """All policies of evolution, in the order of their names: each sees what those before it have written."""
+    return _policies(tuple(names("evolution")))
 
 
 def embedder(spec: str = DEFAULT_EMBEDDER) -> Embedder:
@@ -132,7 +156,7 @@ def open_memory(
     try:
         parts = Parts(
             embedder=lambda: _embedder(embedder or _made_by(store)), analyzer=lambda: _analyzer(analyzer),
-            formats=formats(), signals=signals(),
+            formats=formats(), signals=signals(), rules=rules(), policies=policies(),
         )  # fmt: skip
         memory = Memory(store, parts, store=store, namespace=namespace, timezone=timezone, config=config)
         if embedder is not None:

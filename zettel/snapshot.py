@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
+from zettel.addresses import address_of
 from zettel.journal import State, apply
 from zettel.model import Commit, Link, Note, parsed_fields
-from zettel.protocols import Passages, Reader
+from zettel.protocols import Passages, Reader, TopicRow
 
 
 class Snapshot:
@@ -58,7 +59,12 @@ class Snapshot:
         held = self._state.notes
         wanted = held if ids is None else {i: held[i] for i in ids if i in held}
         rows = self._base.arrived([ordinal for ordinal, _ in wanted.values()])
-        notes = [rows[n].model_copy(update=parsed_fields(fields)) for n, fields in wanted.values() if n in rows]
+        topics, places = self.topics(), self._state.places
+        notes = [
+            rows[n].model_copy(update={**parsed_fields(fields), "address": address_of(topics, places.get(i))})
+            for i, (n, fields) in wanted.items()
+            if n in rows
+        ]
         return sorted(notes, key=lambda note: note.ordinal)
 
     def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
@@ -92,6 +98,18 @@ class Snapshot:
             if wanted is None or not wanted.isdisjoint((a, b))
         )
         return sorted(found, key=lambda link: link.key)
+
+    def topics(self) -> dict[int, TopicRow]:
+        """See ``protocols.Reader``."""
+        return {topic_id: TopicRow(**fields) for topic_id, fields in self._state.topics.items()}
+
+    def places(self) -> dict[str, int]:
+        """See ``protocols.Reader``."""
+        return dict(self._state.places)
+
+    def last_topic(self) -> int:
+        """See ``protocols.Reader``."""
+        return self._state.last_topic
 
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 
+from zettel.addresses import address_of
 from zettel.embedding import vector_key
 from zettel.errors import StoreDamagedError
 from zettel.index import ExactIndex
-from zettel.journal import State, apply
+from zettel.journal import State, apply, tree_faults
 from zettel.model import Note, Problem, Verification, revisable_fields
 from zettel.protocols import Embedder, Passages, Reader, Store
 
@@ -54,6 +56,31 @@ def _against_journal(reader: Reader, notes: list[Note]) -> Iterator[Problem]:
     for key in sorted(links.keys() | state.links.keys()):
         if links.get(key) != state.links.get(key):
             yield Problem(place=f"link {' '.join(key)}", reason=_DIFFERS)
+    yield from _tree(reader, notes, state)
+
+
+def _tree(reader: Reader, notes: list[Note], state: State) -> Iterator[Problem]:
+    """The topic tree: as the journal has it, and sound."""
+    rows, places = reader.topics(), reader.places()
+    topics = {topic_id: asdict(row) for topic_id, row in rows.items()}
+    for topic_id in sorted(topics.keys() | state.topics.keys()):
+        if topics.get(topic_id) != state.topics.get(topic_id):
+            yield Problem(place=f"topic {topic_id}", reason=_DIFFERS)
+    for note_id in sorted(places.keys() | state.places.keys()):
+        if places.get(note_id) != state.places.get(note_id):
+            yield Problem(place=f"the place of note {note_id}", reason=_DIFFERS)
+    if topics != state.topics or places != state.places:
+        return
+    if reader.last_topic() != state.last_topic:
+        yield Problem(place="the last topic's id", reason=_DIFFERS)
+    for place, reason in tree_faults(state):
+        yield Problem(place=place, reason=reason)
+    for topic_id, row in rows.items():
+        if not row.name:
+            yield Problem(place=f"topic {topic_id}", reason="it has no name")
+    for note in notes:
+        if note.address != address_of(rows, places.get(note.id)):
+            yield Problem(place=f"note {note.id}", reason=f"its address {note.address!r} is not that of its topic")
 
 
 def _texts(notes: list[Note]) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
-"""The exact index: every note's vectors and terms in memory, all of them scored by every search."""
+"""The index: every note's vectors and terms in memory, as rows of a table that grows."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from math import isnan
+from dataclasses import dataclass
+from math import isnan, sqrt
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,46 @@ from numpy.typing import NDArray
 from zettel.filters import SEARCHED, UTC, interval
 from zettel.index.postings import Postings
 from zettel.model import STATUSES, Note
-from zettel.protocols import Columns, Passages, Vector
+from zettel.protocols import Columns, Passages, Posting, Vector
 from zettel.text import terms
 
 _NEVER = float("nan")
+_IS_SEARCHED = np.array([status in SEARCHED for status in STATUSES], np.bool_)
+_BLOCK = 4096  # rows whose norms are computed at once
+_STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The rows nearest to a vector, best first, and mean and standard deviation of all ``n`` searched rows' cosines."""
+
+    rows: NDArray[np.int64]
+    cosines: NDArray[np.float32]
+    n: int
+    mean: float
+    deviation: float
+
+
+class _Table:
+    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``."""
+
+    def __init__(self, window: int) -> None:
+        self.alive = np.empty(0, np.bool_)
+        self.ordinals = np.empty(0, np.int64)
+        self.status = np.empty(0, np.int64)
+        self.first = np.empty(0, np.int64)
+        self.windows = np.empty((0, 2 * window), np.int64)
+        self.norms = np.empty(0, np.float32)
+        self.lengths = np.empty(0, np.float32)
+        self.times = np.empty(0, np.float64)
+        self.until = np.empty(0, np.float64)
+        self.speaker = np.empty(0, np.int64)
+
+    def reserve(self, n: int) -> None:
+        """Make room for ``n`` rows."""
+        if n > len(self.alive):
+            for name, column in vars(self).items():
+                setattr(self, name, _grown(column, n))
 
 
 class ExactIndex:
@@ -35,22 +72,14 @@ class ExactIndex:
         self.metadata: list[Mapping[str, Any]] = []
         self._window = window
         self._zone = zone
-        self._ordinals: list[int] = []
-        self._status: list[int] = []
-        self._session_of: list[tuple[str, str] | None] = []
         self._row: dict[str, int] = {}
-        self._alive: list[bool] = []
+        self._table = _Table(window)
         self._vectors = np.empty((0, 0), np.float32)
-        self._first: list[int] = []
         self._n_passages = 0
-        self._times: list[tuple[float, float]] = []
-        self._lengths: list[int] = []
-        self._speaker: list[int] = []
         self._speakers: dict[str, int] = {}
         self._postings = Postings()
+        self._session_of: list[tuple[str, str] | None] = []
         self._sessions: dict[tuple[str, str], list[int]] = {}
-        self._windows: list[list[int]] = []
-        self._norms: list[float] = []
         self._stale: set[int] = set()  # rows whose window changed since its norm was computed
         self._columns: Columns | None = None
         self._newest: float | None = None  # NaN: no time is known
@@ -71,22 +100,19 @@ class ExactIndex:
     # ---------------------------------------------------------------- changes
 
     def put(self, notes: Iterable[Note], passages: Mapping[str, Passages]) -> None:
-        """Enter notes, or bring the annotations of those already there up to date.
+        """Enter notes, or bring the annotations of those already there up to date; their text never changes.
 
         ``passages`` holds the vectors of the notes that are new, by note id.
         """
-        notes = list(notes)
-        self._reserve([passages[n.id] for n in notes if n.id not in self._row])
         for note in notes:
             row = self._row.get(note.id)
             if row is None:
-                row = self._append(note, passages[note.id])
-            self._status[row] = STATUSES.index(note.status)
+                row = self._append(note, passages[note.id].vectors)
+            else:
+                self._postings.annotate(row, _annotation_terms(note))
+            self._table.status[row] = STATUSES.index(note.status)
             self._seat(row, lends=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
-            text = terms(note.text)
-            self._lengths[row] = len(text)
-            self._postings.put(row, text, _annotation_terms(note))
         self._columns = None
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -94,7 +120,7 @@ class ExactIndex:
         for note_id in ids:
             row = self._row.pop(note_id, None)
             if row is not None:
-                self._alive[row] = False
+                self._table.alive[row] = False
                 self._postings.remove(row)
                 self._seat(row, lends=False)
                 self._wipe(row)
@@ -104,31 +130,40 @@ class ExactIndex:
         """Leave nothing of a note in its row: it may have been erased."""
         self.ids[row] = ""
         self.tags[row], self.metadata[row] = frozenset(), {}
-        self._vectors[self._first[row] : self._end(row)] = 0
-        self._times[row] = _NEVER, _NEVER
+        self._vectors[self._passages_of(row)] = 0
+        self._table.times[row] = self._table.until[row] = _NEVER
+        self._session_of[row] = None
 
-    def _append(self, note: Note, passages: Passages) -> int:
+    def _append(self, note: Note, vectors: Vector) -> int:
         row = self._row[note.id] = len(self.ids)
         self.ids.append(note.id)
-        self._ordinals.append(note.ordinal)
-        self._status.append(0)
         self.tags.append(frozenset())
         self.metadata.append({})
         self._session_of.append(note.conversation)
-        self._alive.append(True)
-        self._first.append(self._n_passages)
-        end = self._n_passages + len(passages.vectors)
-        self._vectors[self._n_passages : end] = passages.vectors
-        self._n_passages = end
+        text = terms(note.text)
+        self._postings.put(row, text, _annotation_terms(note))
         happened = interval(note, self._zone)
-        self._times.append((happened[0].timestamp(), happened[1].timestamp()) if happened else (_NEVER, _NEVER))
-        self._lengths.append(0)
+        start, end = (happened[0].timestamp(), happened[1].timestamp()) if happened else (_NEVER, _NEVER)
+        table = self._table
+        table.reserve(row + 1)
+        table.alive[row], table.ordinals[row], table.lengths[row] = True, note.ordinal, len(text)
+        table.first[row] = self._append_passages(vectors)
+        table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
-        self._speaker.append(code)
-        self._windows.append([-1] * (2 * self._window))
-        self._norms.append(1.0)
+        table.speaker[row] = code
+        table.windows[row] = -1
         self._stale.add(row)
         return row
+
+    def _append_passages(self, vectors: Vector) -> int:
+        """Put a note's passages behind all others; returns where they begin."""
+        first, end = self._n_passages, self._n_passages + len(vectors)
+        if end > len(self._vectors):
+            held = self._vectors if first else np.empty((0, vectors.shape[1]), np.float32)
+            self._vectors = _grown(held, end)
+        self._vectors[first:end] = vectors
+        self._n_passages = end
+        return first
 
     def _seat(self, row: int, *, lends: bool) -> None:
         """Place a row among the messages of its session, or take it out: what was put away lends no context."""
@@ -136,7 +171,8 @@ class ExactIndex:
         if conversation is None:
             return
         session = self._sessions.setdefault(conversation, [])
-        place = bisect_left(session, self._ordinals[row], key=self._ordinals.__getitem__)  # nearly always at the end
+        ordinals = self._table.ordinals
+        place = bisect_left(session, ordinals[row], key=ordinals.__getitem__)  # nearly always at the end
         seated = place < len(session) and session[place] == row
         if lends and not seated:
             session.insert(place, row)
@@ -144,8 +180,10 @@ class ExactIndex:
         elif seated and not lends:
             del session[place]
             self._slide(session, place)
-            self._windows[row] = [-1] * (2 * self._window)
+            self._table.windows[row] = -1
             self._stale.add(row)
+        if not session:
+            del self._sessions[conversation]
 
     def _slide(self, session: list[int], place: int) -> None:
         """Set the windows of the rows near ``place`` anew, where a row came or went."""
@@ -153,44 +191,31 @@ class ExactIndex:
         for i in range(max(place - w, 0), min(place + w + 1, len(session))):
             before = [session[i - d] if i >= d else -1 for d in range(1, w + 1)]
             after = [session[i + d] if i + d < len(session) else -1 for d in range(1, w + 1)]
-            self._windows[session[i]] = before + after
+            self._table.windows[session[i]] = before + after
             self._stale.add(session[i])
-
-    def _reserve(self, coming: list[Passages]) -> None:
-        """Make room for vectors, doubling, so that notes entered one by one cost constant time each."""
-        if not coming:
-            return
-        needed = self._n_passages + sum(len(p.vectors) for p in coming)
-        if needed > len(self._vectors):
-            grown = np.empty((max(needed, 2 * len(self._vectors), 64), coming[0].vectors.shape[1]), np.float32)
-            if self._n_passages:
-                grown[: self._n_passages] = self._vectors[: self._n_passages]
-            self._vectors = grown
 
     # ---------------------------------------------------------------- reading
 
     def columns(self) -> Columns:
-        """The table of all rows, made anew after a change."""
+        """The table of all rows, as views that hold until the next change."""
         if self._columns is None:
             self._newest = None
             self._refresh_norms()
-            times = np.array(self._times, np.float64).reshape(-1, 2)
+            n, table = len(self.ids), self._table
             self._columns = Columns(
-                alive=np.array(self._alive, np.bool_),
-                ordinals=np.array(self._ordinals, np.int64),
-                status=np.array(self._status, np.int64),
+                alive=table.alive[:n],
+                ordinals=table.ordinals[:n],
+                status=table.status[:n],
                 vectors=self._vectors[: self._n_passages],
-                first=np.array(self._first, np.int64),
-                windows=np.array(self._windows, np.int64).reshape(len(self.ids), 2 * self._window),
-                norms=np.array(self._norms, np.float32),
-                lengths=np.array(self._lengths, np.float32),
-                times=times[:, 0],
-                until=times[:, 1],
-                speaker=np.array(self._speaker, np.int64),
+                first=table.first[:n],
+                windows=table.windows[:n],
+                norms=table.norms[:n],
+                lengths=table.lengths[:n],
+                times=table.times[:n],
+                until=table.until[:n],
+                speaker=table.speaker[:n],
                 speakers=tuple(self._speakers),
                 posting=self._postings.get,
-                said=self._postings.said,
-                noted=self._postings.noted,
             )
         return self._columns
 
@@ -198,25 +223,109 @@ class ExactIndex:
         """When the newest thing happened that a search shows unasked, in seconds since 1970; None where unknown."""
         columns = self.columns()  # made anew after a change, which makes this unknown again
         if self._newest is None:
-            shown = columns.alive & np.array([s in SEARCHED for s in STATUSES])[columns.status]
-            times = columns.times[shown]
+            times = columns.times[columns.alive & _IS_SEARCHED[columns.status]]
             self._newest = float(np.nanmax(times)) if np.isfinite(times).any() else _NEVER
         return None if isnan(self._newest) else self._newest
 
+    def posting(self, term: str) -> Posting:
+        """The rows a stem stands in, ascending; archived notes included."""
+        return self._postings.get(term)
+
+    def n_with(self, term: str) -> int:
+        """The number of notes, of those a search shows unasked, with a stem in their text or their annotations."""
+        return int(_IS_SEARCHED[self._table.status[self._postings.get(term).rows]].sum())
+
+    def rows_saying(self, stems: Iterable[str]) -> list[int]:
+        """The rows, of those a search shows unasked, whose text has all of some stems, by the order they arrived."""
+        found: NDArray[np.int64] | None = None
+        for stem in stems:
+            posting = self._postings.get(stem)
+            rows = posting.rows[posting.text > 0]
+            found = rows if found is None else np.intersect1d(found, rows, assume_unique=True)
+        if found is None:
+            return []
+        found = found[_IS_SEARCHED[self._table.status[found]]]
+        return list(found[np.argsort(self._table.ordinals[found])].tolist())
+
+    def before(self, note_id: str) -> list[int]:
+        """The rows of the messages before a note in its session, nearest first, as many as lend it context."""
+        row = self._row.get(note_id)
+        windows = [] if row is None else self._table.windows[row, : self._window].tolist()
+        return [other for other in windows if other >= 0]
+
+    def unit(self, row: int) -> Vector:
+        """The direction of a note's whole text, shape ``(d,)``."""
+        return Passages((), self._vectors[self._passages_of(row)]).unit()
+
+    def cosines(self, rows: Iterable[int], vector: Vector) -> Vector:
+        """The cosines of a vector and each note's best passage, in the order of ``rows``."""
+        products = (np.vecdot(self._vectors[self._passages_of(row)], vector) for row in rows)
+        return np.array([own.max() for own in products], np.float32)
+
+    def nearest(self, vector: Vector, k: int) -> Nearest:
+        """The ``k`` rows nearest to a unit vector, by their best passage, of those a search shows unasked.
+
+        Rows at the same distance stand in the order of their notes. What comes back follows from the notes alone, to
+        the last bit, however they came here: decisions that are journalled rest on it.
+        """
+        n, table = len(self.ids), self._table
+        rows = np.flatnonzero(table.alive[:n] & _IS_SEARCHED[table.status[:n]])
+        if not len(rows):
+            return Nearest(rows, np.empty(0, np.float32), 0, 0.0, 0.0)
+        # A product a row: in `@`, what one row gets depends on how many there are.
+        products: Vector = np.vecdot(self._vectors[: self._n_passages], vector)
+        cosines = np.maximum.reduceat(products, table.first[:n])[rows]
+        best = _best(cosines, table.ordinals[rows], k)
+        return Nearest(rows[best], cosines[best], len(rows), *_spread(cosines))
+
     def _refresh_norms(self) -> None:
-        for row in self._stale:
-            own = self._mean(row)
-            total = own + sum((self._mean(r) for r in self._windows[row] if r >= 0), start=np.zeros_like(own))
-            self._norms[row] = max(float(np.linalg.norm(total)), 1e-6)
+        stale = np.fromiter(self._stale, np.int64, len(self._stale))
+        for start in range(0, len(stale), _BLOCK):
+            rows = stale[start : start + _BLOCK]
+            around = np.zeros((len(rows), self._vectors.shape[1]), np.float32)
+            for others in self._table.windows[rows].T:
+                there = others >= 0
+                around[there] += self._means(others[there])
+            total = self._means(rows) + around
+            self._table.norms[rows] = np.maximum(np.sqrt(np.vecdot(total, total)), 1e-6)
         self._stale.clear()
 
-    def _mean(self, row: int) -> Vector:
-        """The mean of a note's passages: what it lends to its neighbors."""
-        mean: NDArray[np.float32] = self._vectors[self._first[row] : self._end(row)].mean(axis=0)
-        return mean
+    def _means(self, rows: NDArray[np.int64]) -> Vector:
+        """The means of the notes' passages, shape ``(len(rows), d)``: what each lends to its neighbors."""
+        first = self._table.first[rows]
+        means: Vector = self._vectors[first]
+        last = len(self.ids) - 1
+        behind = np.where(rows < last, self._table.first[np.minimum(rows + 1, last)], self._n_passages)
+        for i in np.flatnonzero(behind - first > 1).tolist():
+            means[i] = self._vectors[first[i] : behind[i]].mean(axis=0)
+        return means
 
-    def _end(self, row: int) -> int:
-        return self._first[row + 1] if row + 1 < len(self._first) else self._n_passages
+    def _passages_of(self, row: int) -> slice:
+        first = self._table.first
+        return slice(first[row], first[row + 1] if row + 1 < len(self.ids) else self._n_passages)
+
+
+def _grown(array: NDArray[Any], n: int) -> NDArray[Any]:
+    """The array with room for ``n`` rows, doubled, so that rows that come one by one cost constant time each."""
+    room = np.empty((max(n, 2 * len(array), 64), *array.shape[1:]), array.dtype)
+    room[: len(array)] = array
+    return room
+
+
+def _best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The places of the ``k`` highest scores, best first; equal ones by ordinal."""
+    among = np.arange(len(scores))
+    if k < len(scores):
+        among = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+    return among[np.lexsort((ordinals[among], -scores[among]))][:k]
+
+
+def _spread(cosines: Vector) -> tuple[float, float]:
+    """Mean and standard deviation, summed in whole numbers: the same in whatever order the rows stand."""
+    counted = np.rint(cosines.astype(np.float64) * _STEPS).astype(np.int64)
+    mean = int(counted.sum()) / len(counted) / _STEPS
+    square = int(counted @ counted) / len(counted) / _STEPS**2
+    return mean, sqrt(max(square - mean * mean, 0.0))
 
 
 _PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month

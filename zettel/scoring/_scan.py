@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -103,16 +104,34 @@ class Scan:
     def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
         if row not in self._said:  # asked again by the notes around it
-            self._said[row] = [word for term, word in self._words if self.columns.said(row, term)]
+            self._said[row] = self._among(self._in_text[:, row])
         return self._said[row]
 
     def noted(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
-        columns = self.columns
-        return [word for term, word in self._words if columns.noted(row, term) and not columns.said(row, term)]
+        return self._among(self._in_annotations[:, row] & ~self._in_text[:, row])
 
     def said_around(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
         around = {word for r in self.columns.windows[row].tolist() if r >= 0 for word in self.said(r)}
         around.difference_update(self.said(row))
         return [word for _, word in self._words if word in around]
+
+    def _among(self, marks: NDArray[np.bool_]) -> list[str]:
+        return [word for (_, word), mark in zip(self._words, marks.tolist(), strict=True) if mark]
+
+    @cached_property
+    def _in_text(self) -> NDArray[np.bool_]:
+        """Which of the words stand in which texts, shape ``(len(words), n)``."""
+        return self._marked(lambda posting: posting.text)
+
+    @cached_property
+    def _in_annotations(self) -> NDArray[np.bool_]:
+        return self._marked(lambda posting: posting.annotations)
+
+    def _marked(self, column: Callable[[Posting], NDArray[np.float32]]) -> NDArray[np.bool_]:
+        marks = np.zeros((len(self._words), self.columns.n), np.bool_)
+        for mark, (term, _) in zip(marks, self._words, strict=True):
+            posting = self.columns.posting(term)
+            mark[posting.rows] = column(posting) > 0
+        return marks

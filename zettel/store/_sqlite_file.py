@@ -59,8 +59,22 @@ def _v1_tables(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _v2_topics(db: sqlite3.Connection) -> None:
+    for statement in (
+        "ALTER TABLE notes ADD COLUMN topic INTEGER",  # where the note is in the tree
+        # The row of a topic that is gone stays, without its name, so that its id is never given again.
+        """CREATE TABLE topics (ns INTEGER NOT NULL, id INTEGER NOT NULL, parent INTEGER, number INTEGER NOT NULL,
+           name TEXT NOT NULL, named_at INTEGER NOT NULL, present INTEGER NOT NULL,
+           PRIMARY KEY (ns, id)) WITHOUT ROWID""",
+        # How often a note was revised for triggers of a day.
+        """CREATE TABLE rewrites (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, day TEXT NOT NULL, n INTEGER NOT NULL,
+           PRIMARY KEY (ns, ordinal, day)) WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
 #: Step n brings a file from version n - 1 to n. A step that was released never changes; a new one is added behind it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics)
 
 
 class SQLiteFile:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from zettel import codec
+from zettel.addresses import address_of
 from zettel.config import Config
 from zettel.errors import (
     HeadMovedError,
@@ -29,13 +30,16 @@ from zettel.model import (
     LinkChange,
     Note,
     NoteChange,
+    Placement,
     Problem,
     Revision,
     Source,
+    TopicChange,
+    day_of,
     parsed_fields,
     touched,
 )
-from zettel.protocols import Draft, Passages
+from zettel.protocols import Draft, Passages, TopicRow
 from zettel.store._sqlite_file import SQLiteFile
 
 SCHEMES = ("",)
@@ -59,6 +63,8 @@ class SQLiteStore(SQLiteFile):
         self._ids: dict[int, str] = {}
         self._ordinals: dict[str, int] = {}
         self._ns: int | None = None  # looked up when first needed
+        self._topics: dict[int, TopicRow] = {}
+        self._topics_head: int | None = None  # the head at which they are so; None: not known
         super().__init__(address, read_only=read_only, busy_timeout_s=busy_timeout_s)
         if not read_only:
             with self._errors():
@@ -137,16 +143,18 @@ class SQLiteStore(SQLiteFile):
         return {note.ordinal: note for note in sorted((note for chunk in found for note in chunk), key=_ordinal)}
 
     def _notes_where(self, condition: str, values: Iterable[Any]) -> list[Note]:
-        self.head()
-        with self._errors():
-            # Sorted here, not there: ORDER BY leads the planner off the index of ids.
-            rows = self._db.execute(
-                f"""SELECT n.id, n.ordinal, n.text, n.time, n.time_precision, n.speaker, n.sources, n.fields, c.at
-                    FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created WHERE n.ns = ? AND {condition}""",
-                (self._ns, *values),
-            ).fetchall()
+        with self.one_moment():
+            topics = self._topics_at(self.head())
+            with self._errors():
+                # Sorted here, not there: ORDER BY leads the planner off the index of ids.
+                rows = self._db.execute(
+                    f"""SELECT n.topic, n.id, n.ordinal, n.text, n.time, n.time_precision, n.speaker, n.sources,
+                        n.fields, c.at FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created
+                        WHERE n.ns = ? AND {condition}""",
+                    (self._ns, *values),
+                ).fetchall()
         with self._reading():
-            return sorted(map(_note, rows), key=_ordinal)
+            return sorted((_note(address_of(topics, topic), row) for topic, *row in rows), key=_ordinal)
 
     def last_ordinal(self) -> int:
         """See ``protocols.Reader``."""
@@ -198,6 +206,44 @@ class SQLiteStore(SQLiteFile):
             source_id=self._ids[source], target_id=self._ids[target], kind=kind, weight=weight, reason=reason,
             created_by=created_by,
         )  # fmt: skip
+
+    def topics(self) -> dict[int, TopicRow]:
+        """See ``protocols.Reader``."""
+        with self.one_moment():
+            return dict(self._topics_at(self.head()))
+
+    def _topics_at(self, head: int) -> dict[int, TopicRow]:
+        """The topics present, read again where others have moved the head."""
+        if head != self._topics_head:
+            query = "SELECT id, parent, number, name, named_at FROM topics WHERE ns = ? AND present"
+            with self._errors():
+                self._topics = {topic_id: TopicRow(*row) for topic_id, *row in self._db.execute(query, (self._ns,))}
+            self._topics_head = head
+        return self._topics
+
+    def places(self) -> dict[str, int]:
+        """See ``protocols.Reader``."""
+        self.head()
+        with self._errors():
+            query = "SELECT id, topic FROM notes WHERE ns = ? AND present AND topic IS NOT NULL"
+            return dict(self._db.execute(query, (self._ns,)).fetchall())
+
+    def last_topic(self) -> int:
+        """See ``protocols.Reader``."""
+        self.head()
+        with self._errors():
+            return int(self._one("SELECT coalesce(max(id), 0) FROM topics WHERE ns = ?", self._ns)[0])
+
+    def rewrites(self, ids: Iterable[str], day: str) -> dict[str, int]:
+        """See ``protocols.Store``."""
+        self.head()
+        found: dict[str, int] = {}
+        with self._errors():
+            for chunk in _chunks(dict.fromkeys(ids)):
+                query = f"""SELECT n.id, r.n FROM notes n JOIN rewrites r ON r.ns = n.ns AND r.ordinal = n.ordinal
+                            WHERE n.ns = ? AND r.day = ? AND r.n > 0 AND n.id IN {_marks(chunk)}"""
+                found.update(self._db.execute(query, (self._ns, day, *chunk)).fetchall())
+        return found
 
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""
@@ -255,12 +301,25 @@ class SQLiteStore(SQLiteFile):
             erases = any(isinstance(c, Erasure) for c in commit.changes)
             if erases:
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('flush', 'owed')")
+        self._follow(commit)
         if not self._flushed() and erases:
             raise StoreError(
                 f"the note is erased, but another process reads {self.address} and keeps old pages of it in the"
                 " write-ahead log: they go with the first change, or the first opening for writing, after that ends"
             )
         return commit
+
+    def _follow(self, commit: Commit) -> None:
+        """Bring the topics known up to a commit just written, so that they need not be read again."""
+        if self._topics_head != commit.id - 1:
+            return
+        for change in commit.changes:
+            if isinstance(change, TopicChange):
+                if change.after is None:
+                    self._topics.pop(change.topic_id, None)
+                else:
+                    self._topics[change.topic_id] = TopicRow(**change.after)  # type: ignore[arg-type]  # as journalled
+        self._topics_head = commit.id
 
     def _check_vectors(self, draft: Draft) -> None:
         """A vector that the plan found in the store may have gone with a note that another namespace erased."""
@@ -320,7 +379,7 @@ class SQLiteStore(SQLiteFile):
             self._ns, note.ordinal, note.id, note.text, time, note.time_precision, note.speaker,
             *(note.conversation or (None, None)), sources, key, commit,
         )  # fmt: skip
-        self._db.execute(f"INSERT INTO notes VALUES ({', '.join('?' * len(row))}, 0, '{{}}')", row)
+        self._db.execute(f"INSERT INTO notes VALUES ({', '.join('?' * len(row))}, 0, '{{}}', NULL)", row)
 
     def _insert_passages(self, passages: Mapping[str, Passages]) -> None:
         for key, found in passages.items():
@@ -333,10 +392,13 @@ class SQLiteStore(SQLiteFile):
         match change:
             case NoteChange(note_id=note_id, ordinal=ordinal, after=after):
                 self._one(
-                    "UPDATE notes SET present = ?, fields = ? WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1",
+                    """UPDATE notes SET present = ?, fields = ?, topic = NULL
+                       WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1""",
                     after is not None, _packed(after or {}), self._ns, ordinal, note_id,
                 )  # fmt: skip
             case Revision(note_id=note_id, after=after):
+                if change.trigger is not None:
+                    self._count(change, self._ordinals[change.trigger], 1)
                 query = "SELECT fields FROM notes WHERE ns = ? AND id = ? AND present"
                 fields = _packed({**json.loads(self._one(query, self._ns, note_id)[0]), **after})
                 update = "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present"
@@ -348,20 +410,66 @@ class SQLiteStore(SQLiteFile):
                 else:
                     values = after["weight"], after["reason"], after["created_by"]
                     self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
+            case TopicChange():
+                self._change_topic(change)
+            case Placement(note_id=note_id, after=None):
+                self._db.execute("UPDATE notes SET topic = NULL WHERE ns = ? AND id = ?", (self._ns, note_id))
+            case Placement(note_id=note_id, after=topic_id):
+                self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, topic_id)
+                update = "UPDATE notes SET topic = ? WHERE ns = ? AND id = ? AND present RETURNING 1"
+                self._one(update, topic_id, self._ns, note_id)
             case Erasure():
                 self._erase(change, commit)
+
+    def _change_topic(self, change: TopicChange) -> None:
+        key = self._ns, change.topic_id
+        if change.after is None:
+            self._one(
+                """UPDATE topics SET parent = NULL, number = 0, name = '', named_at = 0, present = 0
+                   WHERE ns = ? AND id = ? AND present RETURNING 1""",
+                *key,
+            )
+            return
+        row = TopicRow(**change.after)  # type: ignore[arg-type]  # checked when it was made
+        if row.parent is not None:
+            self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, row.parent)
+        values = row.parent, row.number, row.name, row.named_at
+        self._db.execute("INSERT OR REPLACE INTO topics VALUES (?, ?, ?, ?, ?, ?, 1)", (*key, *values))
+
+    def _count(self, revision: Revision, trigger: int, n: int) -> None:
+        """Count a revision as one more (or less) of its note on the day of its trigger; not where either was erased."""
+        row = self._db.execute("SELECT time FROM notes WHERE ns = ? AND ordinal = ?", (self._ns, trigger)).fetchone()
+        if row is None or revision.undoes is not None:
+            return
+        day = day_of(datetime.fromisoformat(row[0]) if row[0] else None, trigger)
+        self._db.execute(
+            """INSERT INTO rewrites SELECT ?1, min(ordinal), ?2, ?3 FROM notes WHERE ns = ?1 AND id = ?4 HAVING count(*)
+               ON CONFLICT (ns, ordinal, day) DO UPDATE SET n = n + ?3""",
+            (self._ns, day, n, revision.note_id),
+        )
 
     def _erase(self, change: Erasure, commit: int) -> None:
         """Drop every row of the note, under any ordinal it ever had, and its vectors where nothing else uses them."""
         query = "SELECT DISTINCT vector FROM notes WHERE ns = ? AND id = ?"
         keys = self._db.execute(query, (self._ns, change.note_id)).fetchall()
+        self._uncount(change.note_id)
         for ordinal in [ordinal for ordinal, note_id in self._ids.items() if note_id == change.note_id]:
             row = (self._ns, ordinal, change.note_id, commit)
             self._db.execute("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)", row)
             self._db.execute("DELETE FROM notes WHERE ns = ? AND ordinal = ?", (self._ns, ordinal))
+            self._db.execute("DELETE FROM rewrites WHERE ns = ? AND ordinal = ?", (self._ns, ordinal))
             self._db.execute("DELETE FROM links WHERE ns = ?1 AND (source = ?2 OR target = ?2)", (self._ns, ordinal))
         unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
         self._db.executemany(unused, keys)
+
+    def _uncount(self, note_id: str) -> None:
+        """Take what a note has triggered out of the counts: the day on which it happened goes with it."""
+        ordinal = 0
+        for change in (change for commit in self.commits_of(note_id) for change in commit.changes):
+            if isinstance(change, NoteChange) and change.note_id == note_id:
+                ordinal = max(ordinal, change.ordinal)
+            elif isinstance(change, Revision) and change.trigger == note_id:
+                self._count(change, ordinal, -1)
 
     def _flushed(self) -> bool:
         """Whether nothing of an erased note is left in the write-ahead log, after doing what can be done about it.
@@ -403,6 +511,7 @@ class SQLiteStore(SQLiteFile):
         self._ns = None
         self._ids.clear()
         self._ordinals.clear()
+        self._topics_head = None
 
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
@@ -412,12 +521,12 @@ def _ordinal(note: Note) -> int:
     return note.ordinal
 
 
-def _note(row: tuple[Any, ...]) -> Note:
+def _note(address: str, row: list[Any]) -> Note:
     note_id, ordinal, text, time, precision, speaker, sources, fields, created = row
     values = {"metadata": {}, **parsed_fields(json.loads(fields))}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=datetime.fromisoformat(time) if time else None,
-        time_precision=precision, speaker=speaker, created_at=datetime.fromisoformat(created),
+        time_precision=precision, speaker=speaker, created_at=datetime.fromisoformat(created), address=address,
         sources=tuple(Source.model_construct(**s) for s in json.loads(sources)), **values,
     )  # fmt: skip
 

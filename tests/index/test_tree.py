@@ -1,0 +1,371 @@
+"""The topic tree: what holds after every step, whichever notes come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zettel.errors import StoreDamagedError
+from zettel.index.naming import Material
+from zettel.index.tree import Limits, TopicTree
+from zettel.model import Placement, TopicChange, TreeChange
+
+SMALL = Limits(max_leaf=6, min_leaf=2, max_children=4)
+DIM = 12
+SUBJECTS = ("pottery class", "marathon", "adoption agency", "violin", "tax return", "kitten")
+
+
+def _random(key: int) -> np.ndarray:
+    return np.random.default_rng(key).standard_normal(DIM)
+
+
+def vector(note_id: str) -> np.ndarray:
+    """A direction near that of the note's subject, told by the number in its name."""
+    n = int(note_id[1:])
+    mixed = _random(1000 + n % len(SUBJECTS)) + 0.5 * _random(n)
+    return (mixed / np.linalg.norm(mixed)).astype(np.float32)
+
+
+def material(note_id: str) -> Material:
+    n = int(note_id[1:])
+    return Material(keywords=(SUBJECTS[n % len(SUBJECTS)], f"detail{n % 17}"), entities=("Oslo",) if n % 5 == 0 else ())
+
+
+def make(limits: Limits = SMALL) -> TopicTree:
+    return TopicTree(vector, material, limits)
+
+
+def loaded(tree: TopicTree, places: dict[str, int] | None = None) -> TopicTree:
+    """A tree that never grew: made from what a store would hold of this one."""
+    copy = make(tree._limits)
+    rows = tree.rows()
+    backwards = {topic_id: rows[topic_id] for topic_id in reversed(rows)}
+    copy.load(backwards, places if places is not None else places_of(tree), tree.last_topic)
+    return copy
+
+
+def places_of(tree: TopicTree) -> dict[str, int]:
+    return {n: leaf for leaf in tree.leaves().ids.tolist() for n in sorted(tree.notes_in(leaf), reverse=True)}
+
+
+def seen(tree: TopicTree) -> dict[str, Any]:
+    """All that can be seen of a tree."""
+    leaves = tree.leaves()
+    return {
+        "rows": tree.rows(), "places": sorted(places_of(tree).items()), "last": tree.last_topic,
+        "topics": tree.topics(), "means": leaves.means.tobytes(), "counts": leaves.counts.tolist(),
+        "words": +tree._words._counts if not tree._words._uncounted else None,
+    }  # fmt: skip
+
+
+def alike(a: TopicTree, b: TopicTree) -> bool:
+    for tree in (a, b):
+        tree._words.name([])  # so that all words are counted
+    return seen(a) == seen(b)
+
+
+def check(tree: TopicTree, ids: set[str]) -> None:
+    """What always holds."""
+    limits, topics = tree._limits, tree.topics()
+    children: dict[int | None, list[int]] = {}
+    for topic in topics:
+        children.setdefault(topic.parent_id, []).append(topic.id)
+        assert topic.name.strip()
+        assert len(topic.name) <= 60
+        assert topic.n_notes == len(tree.notes_in(topic.id))
+        assert topic.address == tree.address(topic.id)
+    leaves = [topic for topic in topics if topic.id not in children]
+    assert len({topic.address.count(".") for topic in leaves}) <= 1, "all leaves lie at the same depth"
+    assert sorted(n for leaf in leaves for n in tree.notes_in(leaf.id)) == sorted(ids)
+    assert all(n in tree.notes_in(tree.place(n)) for n in ids)
+    assert len(tree) == len(ids) == sum(leaf.n_notes for leaf in leaves)
+    for leaf in leaves:
+        assert leaf.n_notes <= limits.max_leaf
+        assert leaf.n_notes >= (limits.min_leaf if len(leaves) > 1 else 1)
+    for parent, below in children.items():
+        assert len(below) <= limits.max_children
+        numbers = [tree.rows()[topic_id].number for topic_id in below]
+        assert len(set(numbers)) == len(numbers)
+        assert min(numbers) >= 1
+        assert len(below) > 1 or (parent is None and len(leaves) == 1), "no topic holds just one other"
+    assert [t.address for t in topics] == sorted((t.address for t in topics), key=lambda a: [*map(int, a.split("."))])
+
+
+STEPS = st.lists(
+    st.tuples(st.booleans(), st.lists(st.integers(0, 119), min_size=1, max_size=40, unique=True)), max_size=8
+)
+
+
+def run(tree: TopicTree, steps: Sequence[tuple[bool, list[int]]]) -> Iterator[tuple[set[str], list[TreeChange]]]:
+    """Let notes arrive (True) and leave (False), and tell after each step which are there and what was changed."""
+    there: set[str] = set()
+    for arrive, numbers in steps:
+        ids = [f"n{n}" for n in numbers]
+        changes = tree.settle([], ids) if arrive else tree.settle(ids, [])
+        there = there | set(ids) if arrive else there - set(ids)
+        yield there, changes
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_what_always_holds(steps):
+    tree = make()
+    for there, _ in run(tree, steps):
+        check(tree, there)
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_a_loaded_tree_is_and_plans_as_a_grown_one(steps):
+    grown = make()
+    for there, _ in run(grown, steps):
+        copy = loaded(grown)
+        assert alike(grown, copy)
+        leaving, arriving = sorted(there)[::3], [f"n{n}" for n in range(200, 230)]
+        changes = grown.settle(leaving, arriving)
+        assert changes == copy.settle(leaving, arriving)
+        assert alike(grown, copy)
+        grown.revert(changes)
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_the_changes_alone_make_the_same_tree(steps):
+    tree, replica = make(), make()
+    for _, changes in run(tree, steps):
+        for change in changes:
+            replica.apply(change)
+        assert alike(tree, replica)
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_a_batch_is_only_a_batch(steps):
+    at_once, one_by_one = make(), make()
+    for arrive, numbers in steps:
+        ids = [f"n{n}" for n in numbers]
+        together = at_once.settle([], ids) if arrive else at_once.settle(ids, [])
+        singly = [one_by_one.settle([], [n]) if arrive else one_by_one.settle([n], []) for n in ids]
+        assert together == [change for changes in singly for change in changes]
+        assert alike(at_once, one_by_one)
+
+
+@given(STEPS, st.sets(st.integers(0, 140)), st.sets(st.integers(0, 140)))
+@settings(max_examples=40, deadline=None)
+def test_a_reverted_step_leaves_no_trace(steps, leaving, arriving):
+    tree = make()
+    for _ in run(tree, steps):
+        pass
+    before, copy = loaded(tree), loaded(tree)
+    changes = tree.settle([f"n{n}" for n in sorted(leaving)], [f"n{n}" for n in sorted(arriving)])
+    tree.revert(changes)
+    assert alike(tree, before)
+    more = [f"n{n}" for n in range(300, 320)]
+    assert tree.settle([], more) == copy.settle([], more)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=15, deadline=None)
+def test_when_all_notes_left_nothing_is_left(random):
+    tree, ids = make(), [f"n{n}" for n in range(150)]
+    tree.settle([], ids)
+    random.shuffle(ids)
+    for i, note_id in enumerate(ids, start=1):
+        tree.settle([note_id], [])
+        check(tree, set(ids[i:]))
+    assert (tree.topics(), tree.rows(), len(tree)) == ([], {}, 0)
+    assert not tree._sums.counts.any() and not tree._sums.total(range(tree._sums._used)).any()
+
+
+def test_it_grows_deeper_and_shallower_again():
+    tree, ids = make(), [f"n{n}" for n in range(400)]
+    depths = []
+    for note_id in ids:
+        tree.settle([], [note_id])
+        depths.append(1 + tree.topics()[-1].address.count("."))
+    assert depths == sorted(depths)
+    assert depths[-1] >= 4
+    assert sum(a != b for a, b in pairwise(depths)) == depths[-1] - 1
+    for note_id in ids[:-1]:
+        tree.settle([note_id], [])
+        depths.append(1 + tree.topics()[-1].address.count("."))
+    assert depths[-1] == 1
+    assert max(depths[400:]) == depths[399]
+
+
+def test_every_kind_of_step_is_made():
+    tree, ids = make(), [f"n{n}" for n in range(200)]
+    grown = tree.settle([], ids)
+    shrunk = tree.settle(ids, [])
+    assert {type(c) for c in grown} == {Placement, TopicChange}
+    moves = [c for c in grown if isinstance(c, Placement) and c.before is not None]
+    assert moves, "no leaf was split"
+    hung = [c for c in grown if isinstance(c, TopicChange) and c.before and c.before["parent"] != c.after["parent"]]
+    assert {c.before["parent"] is None for c in hung} == {True, False}, "deepened at the top, and split below"
+    lifted = [c for c in shrunk if isinstance(c, TopicChange) and c.before and c.after and c.after["parent"] is None]
+    assert any(c.before["parent"] is not None for c in lifted)
+    ids_given = [c.topic_id for c in grown if isinstance(c, TopicChange) and c.before is None]
+    assert ids_given == list(range(1, len(ids_given) + 1))
+    assert all(c.id == "" for c in grown + shrunk)
+
+
+def test_ids_of_topics_are_never_given_again():
+    tree = make()
+    tree.settle([], ["n1"])
+    tree.settle(["n1"], [])
+    tree.settle([], ["n2"])
+    assert list(tree.rows()) == [2]
+
+
+def test_notes_already_in_or_out_are_passed_over():
+    tree = make()
+    tree.settle([], ["n1", "n1"])
+    assert len(tree) == 1
+    assert tree.settle(["n2"], ["n1"]) == []
+
+
+def test_a_failure_in_the_middle_leaves_the_tree_as_it_was():
+    tree = make()
+    tree.settle([], [f"n{n}" for n in range(20)])
+    before = loaded(tree)
+    with pytest.raises(ValueError):
+        tree.settle(["n3"], ["n50", "no number"])
+    assert alike(tree, before)
+
+
+def test_notes_of_one_subject_sit_together():
+    tree = make(Limits(max_leaf=16, min_leaf=3, max_children=6))
+    tree.settle([], [f"n{n}" for n in range(240)])
+    pure = 0
+    for leaf in tree.leaves().ids.tolist():
+        subjects = [int(n[1:]) % len(SUBJECTS) for n in tree.notes_in(leaf)]
+        pure += max(map(subjects.count, subjects))
+    assert pure / 240 > 0.9
+
+
+def test_the_means_of_leaves_are_those_of_their_notes():
+    tree = make()
+    tree.settle([], [f"n{n}" for n in range(60)])
+    leaves = tree.leaves()
+    for leaf, mean, count in zip(leaves.ids.tolist(), leaves.means, leaves.counts, strict=True):
+        vectors = [vector(n) for n in tree.notes_in(leaf)]
+        assert count == len(vectors)
+        np.testing.assert_allclose(mean, np.mean(vectors, axis=0), atol=1e-5)
+    assert tree.leaves() is leaves
+    tree.settle([], ["n99"])
+    assert tree.leaves().counts.sum() == 61
+
+
+# ------------------------------------------------------------------- routing
+
+
+def grown(n: int = 300) -> TopicTree:
+    tree = make(Limits(max_leaf=12, min_leaf=3, max_children=5))
+    tree.settle([], [f"n{i}" for i in range(n)])
+    return tree
+
+
+def test_an_empty_tree_routes_nowhere():
+    assert make().route(vector("n1"), 0.5, 0.1) == []
+
+
+def test_routing_to_all_reaches_every_leaf_once():
+    tree = grown()
+    assert sorted(tree.route(vector("n1"), 1.0, 0.0)) == tree.leaves().ids.tolist()
+    assert sorted(tree.route(vector("n1"), 0.01, 2.0)) == tree.leaves().ids.tolist()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.9])
+def test_routed_leaves_hold_the_share_and_the_nearest_leaf_comes_first(share):
+    tree = grown()
+    leaves = tree.leaves()
+    for note_id in ("n3", "n77", "n500"):
+        routed = tree.route(vector(note_id), share, 0.0)
+        assert sum(len(tree.notes_in(leaf)) for leaf in routed) >= share * len(tree)
+        assert len(routed) < len(leaves.ids) or share > 0.5
+        directions = leaves.means / np.linalg.norm(leaves.means, axis=1, keepdims=True)
+        cosines = dict(zip(leaves.ids.tolist(), directions @ vector(note_id), strict=True))
+        assert [cosines[leaf] for leaf in routed] == sorted((cosines[leaf] for leaf in routed), reverse=True)
+
+
+def test_a_wider_margin_only_adds_leaves():
+    tree = grown()
+    narrow, wide = (set(tree.route(vector("n8"), 0.1, margin)) for margin in (0.0, 0.3))
+    assert narrow < wide
+
+
+def test_routing_follows_changes():
+    tree = grown(40)
+    tree.route(vector("n1"), 0.5, 0.0)
+    tree.settle([], [f"n{i}" for i in range(40, 120)])
+    assert sorted(tree.route(vector("n1"), 1.0, 0.0)) == tree.leaves().ids.tolist()
+    tree.settle([f"n{i}" for i in range(5, 120)], [])
+    assert sorted(tree.route(vector("n1"), 1.0, 0.0)) == tree.leaves().ids.tolist()
+
+
+# -------------------------------------------------------------------- damage
+
+ROW = {"parent": None, "number": 1, "name": "a", "named_at": 1}
+
+
+def topic(topic_id: int, before: Any, after: Any) -> TopicChange:
+    return TopicChange(id="", topic_id=topic_id, before=before, after=after)
+
+
+def put(note_id: str, before: int | None, after: int | None) -> Placement:
+    return Placement(id="", note_id=note_id, before=before, after=after)
+
+
+def two_topics() -> TopicTree:
+    """Topic 1 holds topic 2, which holds n1; topic 3 is an empty leaf."""
+    tree = make()
+    tree.apply(topic(1, None, ROW))
+    tree.apply(topic(2, None, {**ROW, "parent": 1}))
+    tree.apply(topic(3, None, {**ROW, "number": 2}))
+    tree.apply(put("n1", None, 2))
+    return tree
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        topic(1, None, ROW), topic(9, ROW, None), topic(1, {**ROW, "name": "b"}, {**ROW, "name": "c"}),
+        topic(1, ROW, None), topic(2, {**ROW, "parent": 1}, None), topic(4, None, {**ROW, "parent": 9}),
+        topic(4, None, {**ROW, "parent": 2}), topic(1, ROW, {**ROW, "parent": 2}), topic(1, ROW, {**ROW, "parent": 1}),
+        topic(4, None, {"parent": None}), topic(4, None, None), topic(0, ROW, None),
+        put("n1", None, 3), put("n1", 3, 2), put("n2", None, 1), put("n2", None, 9), put("n2", None, 0), put("n2", 2, 3),
+        put("n2", None, None),
+    ],
+)  # fmt: skip
+def test_a_change_that_does_not_fit_is_damage_and_changes_nothing(change):
+    tree, before = two_topics(), two_topics()
+    with pytest.raises(StoreDamagedError):
+        tree.apply(change)
+    assert alike(tree, before)
+
+
+@pytest.mark.parametrize(
+    ("parents", "places"),
+    [
+        ({1: 2}, {}),
+        ({1: 2, 2: 1}, {}),
+        ({1: 1}, {}),
+        ({1: None}, {"n1": 2}),
+        ({1: None, 2: 1}, {"n1": 1}),
+    ],
+)
+def test_rows_that_are_no_tree_are_damage(parents, places):
+    rows = {t: type(two_topics().rows()[1])(parent, t, "a", 1) for t, parent in parents.items()}
+    with pytest.raises(StoreDamagedError):
+        make().load(rows, places, 2)
+
+
+def test_limits_under_which_parts_would_be_merged_again_are_refused():
+    with pytest.raises(ValueError):
+        Limits(max_leaf=8, min_leaf=5)

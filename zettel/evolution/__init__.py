@@ -1,0 +1,82 @@
+"""Evolution: an arriving note changes what its neighbors' cards say. One file a policy; the guardrails stand here.
+
+After A-MEM (arXiv 2502.12110, section 3.3), with what its library lacks: only notes that were linked are touched, text
+never changes, every rewrite is a revision with its cause, and the number of rewrites is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from zettel.evolution._card import without_quotes_of
+from zettel.filters import SEARCHED
+from zettel.model import Note, Revision, parsed_fields, revisable_fields
+from zettel.protocols import Encounter, Policy
+
+__all__ = ["EVOLVED", "evolve", "without_quotes_of"]
+
+EVOLVED = ("context", "keywords", "tags")
+"""The fields that evolution may change."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+
+
+def evolve(
+    encounters: Sequence[Encounter], policies: Sequence[Policy], rewritten: Mapping[str, int], *, per_add: int,
+    per_day: int,
+) -> list[Revision]:  # fmt: skip
+    """The revisions of an arriving note's neighbors: one a neighbor, at most ``per_add`` of them.
+
+    ``rewritten`` tells how often each was rewritten for notes of the same day; one that was ``per_day`` times is left
+    alone, as is one that is not searched, or more trusted than the arriving note.
+    """
+    revisions: list[Revision] = []
+    for encounter in encounters:
+        note = encounter.neighbor
+        allowed = note.status in SEARCHED and encounter.arrived.trust >= note.trust
+        if allowed and rewritten.get(note.id, 0) < per_day and (revision := _revision(encounter, policies)):
+            revisions.append(revision)
+    return revisions[:per_add]
+
+
+def _revision(encounter: Encounter, policies: Sequence[Policy]) -> Revision | None:
+    """What all policies make of one neighbor, each seeing what those before it have written."""
+    before = revisable_fields(encounter.neighbor)
+    note, reasons, derived = encounter.neighbor, [], [encounter.arrived.id]
+    for policy in policies:
+        rewrite = policy.rewrite(replace(encounter, neighbor=note))
+        if rewrite is None:
+            continue
+        note = _rewritten(note, rewrite.fields)
+        reasons.append(rewrite.reason)
+        derived += rewrite.derived_from
+    after = revisable_fields(note)
+    changed = [name for name in EVOLVED if after[name] != before[name]]
+    if not changed:
+        return None
+    return Revision(
+        id="", note_id=note.id, before={n: before[n] for n in changed}, after={n: after[n] for n in changed},
+        trigger=encounter.arrived.id, reason="; ".join(reasons), created_by="evolution",
+        derived_from=tuple(dict.fromkeys(derived)),
+    )  # fmt: skip
+
+
+def _rewritten(note: Note, fields: Mapping[str, JsonValue]) -> Note:
+    """The note with a policy's values, or as it is where they break a guardrail."""
+    proper = set(EVOLVED).issuperset(fields) and all(map(_is_proper, fields.values()))
+    after = note.model_copy(update=parsed_fields(fields)) if proper else note
+    analyzed = note.context.split("\n")[0]  # the lines below it come and go
+    return after if _told(note, analyzed) <= _told(note, after.context) else note
+
+
+def _is_proper(value: JsonValue) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _told(note: Note, context: str) -> set[str]:
+    """The numbers, and the note's entities, that a context tells."""
+    return {*_NUMBER.findall(context), *(entity for entity in note.entities if entity in context)}

@@ -1,0 +1,26 @@
+"""A question learns its answer."""
+
+from __future__ import annotations
+
+from zettel.evolution._card import dated, quotation, with_line
+from zettel.protocols import Encounter, Rewrite
+from zettel.text import shorten, terms
+
+_TAG = "answered"
+
+
+def rewrite(encounter: Encounter) -> Rewrite | None:
+    """The question's card gets the answer and the tag "answered"."""
+    arrived, question = encounter.arrived, encounter.neighbor
+    if not any(link.kind == "elaborates" and link.source_id == arrived.id for link in encounter.links):
+        return None
+    answer = quotation(arrived, set(terms(question.text)))
+    who = dated(arrived)
+    line = f"Answered{' ' if who.startswith(('on ', 'in ')) else ' by ' if who else ''}{who}: “{answer}”"
+    return Rewrite(
+        fields={
+            "context": with_line(question.context, line),
+            "tags": list(dict.fromkeys((*question.tags, _TAG))),
+        },
+        reason=f"{arrived.speaker or 'a later note'} answers it: “{shorten(answer, 60)}”",
+    )

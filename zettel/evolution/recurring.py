@@ -1,0 +1,41 @@
+"""A note takes on what its neighbors agree on: keywords and tags that two of them, the arriving one among them, have."""
+
+from __future__ import annotations
+
+from zettel.model import Note
+from zettel.protocols import Encounter, Rewrite
+from zettel.text import terms
+
+_KEYWORDS = 8  # the most that a card holds; an analyzer gives six
+_SIGNS = frozenset({"question", "request", "plan", "date", "link", "code", "answered"})  # of one message, not its subject
+
+
+def rewrite(encounter: Encounter) -> Rewrite | None:
+    """Keywords that say more of what the neighbor speaks of, and tags of its subject."""
+    kin = [note for link, note in encounter.others if link.kind == "similar"]
+    if not kin or not any(link.kind == "similar" for link in encounter.links):
+        return None
+    arrived, neighbor = encounter.arrived, encounter.neighbor
+    keywords = [k for k in arrived.keywords if _is_new(k, neighbor) and any(_has(note, k) for note in kin)]
+    keywords = keywords[: _KEYWORDS - len(neighbor.keywords)]
+    tags = [t for t in arrived.tags if t not in (*neighbor.tags, *_SIGNS) and any(t in note.tags for note in kin)]
+    if not keywords and not tags:
+        return None
+    said = [note for note in kin if any(_has(note, k) for k in keywords)]
+    names = ", ".join([*(f"“{k}”" for k in keywords), *(f"the tag “{t}”" for t in tags)])
+    fields = {"keywords": [*neighbor.keywords, *keywords], "tags": [*neighbor.tags, *tags]}
+    return Rewrite(
+        fields=fields, reason=f"two notes on its subject share {names}", derived_from=tuple(note.id for note in said)
+    )
+
+
+def _is_new(keyword: str, note: Note) -> bool:
+    """Whether a keyword carries on a word of the note, and says what none of its keywords says."""
+    stems = set(terms(keyword))
+    known = set(terms(" ".join(note.keywords)))
+    return bool(stems & set(terms(note.text))) and not stems <= known
+
+
+def _has(note: Note, keyword: str) -> bool:
+    stems = set(terms(keyword))
+    return stems <= set(terms(" ".join(note.keywords)))

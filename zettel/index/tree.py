@@ -1,0 +1,263 @@
+"""The topic tree: each note sits in one leaf of a balanced tree, which grows and shrinks as notes come and go.
+
+It is a B-tree (Bayer & McCreight 1972) with nearness in place of an order of keys, as in BIRCH (Zhang, Ramakrishnan &
+Livny 1996): a note descends to the topic whose centroid is nearest, a full topic splits in two, a small one is merged
+into the nearest beside it, and all leaves lie at the same depth. A search descends it layer by layer, as in H-MEM
+(arXiv 2507.22925).
+
+Each step is a change for the journal. What is planned depends on the rows, the places, the vectors and the words of the
+notes alone, never on how the tree came to be: so every process that plans on the same head plans the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from zettel.index._clusters import Whole, halves
+from zettel.index._topics import ROOT, Leaves, Topics
+from zettel.index.naming import Material
+from zettel.model import Placement, TopicChange, TreeChange
+from zettel.protocols import TopicRow, Vector
+
+__all__ = ["Leaves", "Limits", "TopicTree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large topics may be."""
+
+    max_leaf: int = 48
+    """The most notes of a leaf."""
+
+    min_leaf: int = 5
+    """The fewest notes of a leaf that has others beside it."""
+
+    max_children: int = 12
+    """The most topics directly below a topic, or at the top."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which a part of what was split would have to be merged again."""
+        if self.max_children < 3 or self.min_leaf < 1 or self.max_leaf < 4 * (self.min_leaf - 1):
+            raise ValueError(f"{self}: max_children must be at least 3, and max_leaf about four times min_leaf")
+
+
+class TopicTree(Topics):
+    """See the module, and ``Topics`` for what is read of it."""
+
+    def __init__(
+        self,
+        vector_of: Callable[[str], Vector],
+        material_of: Callable[[str], Material],
+        limits: Limits = Limits(),
+    ) -> None:
+        super().__init__(vector_of, material_of)
+        self._limits = limits
+        self._planned: list[TreeChange] = []
+
+    def settle(self, leaving: Iterable[str], arriving: Sequence[str]) -> list[TreeChange]:
+        """Take notes out and put notes in, one after the other; the changes made, in order, their ids empty.
+
+        Those not in the tree can't leave it, nor can those in it arrive: they are passed over. When something fails,
+        the tree is as it was.
+        """
+        self._planned = []
+        try:
+            for note_id in leaving:
+                if self.place(note_id) is not None:
+                    self._leave(note_id)
+            for note_id in arriving:
+                if self.place(note_id) is None:
+                    self._arrive(note_id)
+        except BaseException:
+            self.revert(self._planned)
+            raise
+        return self._planned
+
+    def _arrive(self, note_id: str) -> None:
+        node = self._nodes[ROOT]
+        vector = self._vectors([note_id])[0]
+        while node.children:
+            node = self._nodes[self._nearest(node.children, vector)]
+        leaf = self._open(ROOT, 1, self._words.name([note_id]), 1) if node.id == ROOT else node.id
+        self._put(note_id, leaf)
+        self._split_leaf(leaf)
+        self._name_outgrown(self._above(self._place[note_id]))
+
+    def _leave(self, note_id: str) -> None:
+        leaf = self._place[note_id]
+        above = self._above(leaf)
+        self._put(note_id, None)
+        self._shrink(leaf)
+        self._name_outgrown(above)
+
+    def _nearest(self, topics: Sequence[int], vector: Whole) -> int:
+        return topics[self._sums.nearest([self._nodes[topic_id].slot for topic_id in topics], vector)]
+
+    # ---------------------------------------------------------------- growing
+
+    def _split_leaf(self, leaf: int) -> None:
+        notes = sorted(self._nodes[leaf].notes)
+        if len(notes) <= self._limits.max_leaf:
+            return
+        stay, go = halves(self._vectors(notes))
+        new = self._part(leaf, [notes[i] for i in stay], [notes[i] for i in go])
+        for i in go:
+            self._put(notes[i], new)
+        self._split_leaf(leaf)
+        self._split_leaf(new)
+        self._split_inner(self._nodes[leaf].above)
+
+    def _split_inner(self, topic_id: int) -> None:
+        children = self._nodes[topic_id].children
+        if len(children) <= self._limits.max_children:
+            return
+        if topic_id == ROOT:
+            self._deepen()
+            return
+        stay, go = self._halves(children)
+        new = self._part(topic_id, self._beneath(stay), self._beneath(go))
+        for child in go:
+            self._hang_below(child, new)
+        self._split_inner(new)
+        self._split_inner(topic_id)
+        self._split_inner(self._nodes[topic_id].above)
+
+    def _deepen(self) -> None:
+        """Gather the topics at the top under some new ones, so that every leaf lies one deeper."""
+        groups = [list(self._nodes[ROOT].children)]
+        for _ in range(2):
+            groups = [part for group in groups for part in (self._halves(group) if len(group) >= 4 else [group])]
+        names: list[str] = []
+        for number, group in enumerate(groups, start=1):
+            notes = self._beneath(group)
+            names.append(self._words.name(notes, names))
+            new = self._open(ROOT, number, names[-1], len(notes))
+            for child in group:
+                self._hang_below(child, new)
+            self._split_inner(new)
+
+    def _halves(self, topics: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Topics in two groups of at least two."""
+        parts = halves(self._sums.total([self._nodes[topic_id].slot for topic_id in topics]), least=2)
+        first, second = ([topics[i] for i in part] for part in parts)
+        return first, second
+
+    def _part(self, topic_id: int, staying: Sequence[str], going: Sequence[str]) -> int:
+        """Found a topic beside another for the notes that will go there, and name both after what they then hold."""
+        above = self._nodes[topic_id].above
+        around = self._names_around(topic_id)
+        name = self._words.name(staying, around)
+        other = self._words.name(going, [*around, name])
+        new = self._open(above, self._free_number(above), other, len(going))
+        self._amend_row(topic_id, name=name, named_at=len(staying))
+        return new
+
+    # -------------------------------------------------------------- shrinking
+
+    def _shrink(self, topic_id: int) -> None:
+        """Merge a topic that holds too little into the nearest beside it, and see to the one above it."""
+        node = self._nodes[topic_id]
+        if topic_id == ROOT:
+            self._lift()
+            return
+        if len(node.children) > 1 or len(node.notes) >= self._limits.min_leaf:
+            return
+        beside = [
+            other
+            for other in self._nodes[node.above].children
+            if other != topic_id and bool(self._nodes[other].children) == bool(node.children)
+        ]
+        above = node.above
+        if beside and (node.children or node.notes):
+            self._merge(node.id, self._nearest(beside, self._sums.total([node.slot])[0]))
+            self._shrink(above)
+        elif not node.children and not node.notes:
+            self._close(topic_id)
+            self._shrink(above)
+        else:
+            self._shrink(above)
+            if topic_id in self._nodes and self._nodes[topic_id].above != above:
+                self._shrink(topic_id)
+
+    def _merge(self, topic_id: int, into: int) -> None:
+        for note_id in sorted(self._nodes[topic_id].notes):
+            self._put(note_id, into)
+        for child in list(self._nodes[topic_id].children):
+            self._hang_below(child, into)
+        self._close(topic_id)
+        self._name(into)
+        self._split_leaf(into)
+        self._split_inner(into)
+
+    def _lift(self) -> None:
+        """While there is but one topic at the top and it holds others, put these in its place."""
+        while len(top := self._nodes[ROOT].children) == 1 and (children := list(self._nodes[top[0]].children)):
+            only = top[0]
+            for child in children:
+                self._amend_row(child, parent=None)
+            self._close(only)
+
+    # ----------------------------------------------------------------- naming
+
+    def _name_outgrown(self, topics: Iterable[int]) -> None:
+        """Name topics anew that hold half as much again as when they were named, or half of it."""
+        for topic_id in topics:
+            node = self._nodes.get(topic_id)
+            if node is not None:
+                count = int(self._sums.counts[node.slot])
+                if 2 * count >= 3 * node.row.named_at + 2 or 2 * count <= node.row.named_at:
+                    self._name(topic_id)
+
+    def _name(self, topic_id: int) -> None:
+        notes = self.notes_in(topic_id)
+        self._amend_row(topic_id, name=self._words.name(notes, self._names_around(topic_id)), named_at=len(notes))
+
+    def _names_around(self, topic_id: int) -> list[str]:
+        """The names of the topic above one and of those beside it."""
+        above = self._nodes[self._nodes[topic_id].above]
+        around = [above.id, *(other for other in above.children if other != topic_id)]
+        return [self._nodes[other].row.name for other in around if other != ROOT]
+
+    # ------------------------------------------------------------------ steps
+
+    def _do(self, change: TreeChange) -> None:
+        self.apply(change)
+        self._planned.append(change)
+
+    def _put(self, note_id: str, topic_id: int | None) -> None:
+        self._do(Placement(id="", note_id=note_id, before=self.place(note_id), after=topic_id))
+
+    def _open(self, above: int, number: int, name: str, named_at: int) -> int:
+        row = TopicRow(above or None, number, name, named_at)
+        self._do(TopicChange(id="", topic_id=self.last_topic + 1, after=asdict(row)))
+        return self.last_topic
+
+    def _close(self, topic_id: int) -> None:
+        self._do(TopicChange(id="", topic_id=topic_id, before=asdict(self._nodes[topic_id].row)))
+
+    def _hang_below(self, topic_id: int, above: int) -> None:
+        self._amend_row(topic_id, parent=above, number=self._free_number(above))
+
+    def _amend_row(self, topic_id: int, **fields: Any) -> None:
+        row = self._nodes[topic_id].row
+        after = replace(row, **fields)
+        if after != row:
+            self._do(TopicChange(id="", topic_id=topic_id, before=asdict(row), after=asdict(after)))
+
+    def _free_number(self, above: int) -> int:
+        """The lowest number that no topic directly below one has."""
+        taken = {self._nodes[child].row.number for child in self._nodes[above].children}
+        return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+    def _above(self, leaf: int) -> list[int]:
+        """A leaf and the topics above it, from the top down."""
+        topics = []
+        while leaf != ROOT:
+            topics.append(leaf)
+            leaf = self._nodes[leaf].above
+        return topics[::-1]
+
+    def _beneath(self, topics: Iterable[int]) -> list[str]:
+        return [note_id for topic_id in topics for note_id in self.notes_in(topic_id)]

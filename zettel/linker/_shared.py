@@ -1,0 +1,52 @@
+"""What two notes share: the words that both are about, and how much these say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from zettel.analyzer._words import FILLERS
+from zettel.model import Note
+from zettel.text import surface, terms
+
+_FILLERS = frozenset(term for word in FILLERS for term in terms(word))
+_SHARED_FILE = re.compile(r"\[shares [^\]]*\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
+
+
+def shared_terms(one: Note, other: Note, rarity: Callable[[str], float], people: frozenset[str]) -> dict[str, float]:
+    """The terms that one note is about and the other speaks of, each with its rarity, rarest first.
+
+    A note is about its keywords and entities. Fillers, the names of those who speak, and what is only told of a file
+    that was shared are passed over.
+    """
+    ours, theirs = content(one.text, people), content(other.text, people)
+    both = (_about(one) & ours & theirs) | (_about(other) & ours & theirs)
+    weighted = {term: rarity(term) for term in both}
+    return dict(sorted(weighted.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _about(note: Note) -> set[str]:
+    return set(terms(" ".join((*note.keywords, *note.entities))))
+
+
+def quoted(shared: Iterable[str], note: Note, k: int = 3) -> str:
+    """The first ``k`` terms as the note writes them: “pride”, “parade” and “flags”."""
+    written = surface(note.text)
+    words = [f"“{written[term]}”" for term in shared if term in written][:k]
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
+
+
+def content(text: str, people: frozenset[str]) -> set[str]:
+    """The terms of what a text says itself: no fillers, no names of those who speak, no description of a shared file."""
+    return set(terms(spoken(text))) - _FILLERS - _stems(people)
+
+
+def spoken(text: str) -> str:
+    """A text without the description of a shared file."""
+    return _SHARED_FILE.sub(" ", text)
+
+
+@lru_cache(maxsize=64)
+def _stems(people: frozenset[str]) -> frozenset[str]:
+    return frozenset(term for word in people for term in terms(word))

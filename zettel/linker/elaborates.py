@@ -1,0 +1,40 @@
+"""An answer and its question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from zettel.linker._shared import content, spoken
+from zettel.model import Link, LinkKind, Note
+from zettel.protocols import Arrival
+from zettel.text import shorten
+
+KIND: LinkKind = "elaborates"
+DEGREE = 4
+
+_ENOUGH = 3  # terms that say something, without which an answer is a nod
+_QUOTE = 80
+_SENTENCE = re.compile(r"[^.!?\n]*[.!?]+|[^.!?\n]+")
+_LAST = 2  # sentences a question must be among: one that its speaker goes on from at length waits for no answer
+
+
+def links(arrival: Arrival) -> Iterable[Link]:
+    """From the arriving note to the question it answers, where it says something and the question asked for it."""
+    asked = arrival.answered
+    if asked is None or asked.speaker == arrival.note.speaker:
+        return
+    question = question_of(asked, arrival.people)
+    if question and len(content(arrival.note.text, arrival.people)) >= _ENOUGH:
+        who = f"{asked.speaker}'s " if asked.speaker else ""
+        yield Link(
+            source_id=arrival.note.id, target_id=asked.id, kind=KIND, weight=0.8,
+            reason=f"answers {who}“{shorten(question, _QUOTE)}”", created_by="linker/elaborates",
+        )  # fmt: skip
+
+
+def question_of(note: Note, people: frozenset[str]) -> str:
+    """The question that a note ends with, if it asks for something in particular; "" where it ends with none."""
+    said = [sentence.strip() for sentence in _SENTENCE.findall(spoken(note.text)) if sentence.strip()]
+    asked = (sentence for sentence in reversed(said[-_LAST:]) if sentence.endswith("?") and content(sentence, people))
+    return next(asked, "")

@@ -1,0 +1,24 @@
+"""The message before: what a note is said after in its session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zettel.model import Link, LinkKind
+from zettel.protocols import Arrival
+
+KIND: LinkKind = "next"
+DEGREE = 2  # one before, one after
+
+
+def links(arrival: Arrival) -> Iterable[Link]:
+    """From the last message of the session to the arriving one."""
+    for before in arrival.before[:1]:
+        _, session = arrival.note.conversation or ("", "")
+        who = arrival.note.speaker or "it"
+        said = f"{who} goes on" if before.speaker == arrival.note.speaker else f"{who} speaks"
+        place = f" in session {session}" if session else ""
+        yield Link(
+            source_id=before.id, target_id=arrival.note.id, kind=KIND, weight=1.0,
+            reason=f"{said} right after it{place}", created_by="linker/next",
+        )  # fmt: skip

@@ -1,0 +1,68 @@
+"""The same person, place or thing: a note and the last one before it that named it.
+
+Linking to the last mention only makes a chain through all of them, in the order they arrived, however many there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from zettel.model import Link, LinkKind, Note
+from zettel.protocols import Arrival, Candidate
+from zettel.text import shorten, terms, words
+
+KIND: LinkKind = "same_entity"
+DEGREE = 6
+
+_NEW = 2  # links of an arriving note
+_RARITY = 0.6  # an entity that every other note names connects nothing
+_CALLED = (
+    r"(?:^|[,.!?…]\s*|\b(?:hi|hey|hello|thanks|thank you|bye|dear|well|yes|yeah|sure|night|morning|sorry|welcome)\s+){}"
+    r"\s*(?:[,.!?…]|$)"
+)
+_ARTICLE = re.compile(r"^(?:the|a|an)\s+", re.IGNORECASE)
+
+
+def links(arrival: Arrival) -> Iterable[Link]:
+    """To the last note that names an entity of the arriving one, for its rarest entities."""
+    found: dict[str, Link] = {}
+    for entity in arrival.note.entities:
+        link = _link(arrival, _ARTICLE.sub("", entity))
+        if link and link.weight > getattr(found.get(link.target_id), "weight", 0):
+            found[link.target_id] = link
+    return sorted(found.values(), key=lambda link: -link.weight)[:_NEW]
+
+
+def _link(arrival: Arrival, entity: str) -> Link | None:
+    stems = terms(entity)
+    if not stems or _is_somebody_here(entity, arrival.people) or not _names(arrival.note, entity):
+        return None
+    newest, count = arrival.saying(stems)
+    rarity = arrival.rarity_of(count)
+    last = next((near for near in newest if _is_mention(arrival, near, entity)), None)
+    if last is None or rarity < _RARITY or last.note.id in {note.id for note in arrival.before}:
+        return None
+    return Link(
+        source_id=arrival.note.id, target_id=last.note.id, kind=KIND, weight=round(rarity, 2),
+        reason=f"both mention “{shorten(entity, 60)}”", created_by="linker/same_entity",
+    )  # fmt: skip
+
+
+def _is_mention(arrival: Arrival, near: Candidate, entity: str) -> bool:
+    """Whether a note names the same entity: a single word ("Max") in another conversation may be somebody else."""
+    ours, theirs = arrival.note.conversation, near.note.conversation
+    elsewhere = ours is not None and theirs is not None and ours[0] != theirs[0]
+    return _names(near.note, entity) and near.cosine >= arrival.usual and not (elsewhere and len(entity.split()) == 1)
+
+
+def _names(note: Note, entity: str) -> bool:
+    """Whether a note speaks of an entity, not only to somebody of that name ("Thanks, Bella!")."""
+    name = re.escape(entity)
+    called = len(re.findall(_CALLED.format(name), note.text, re.IGNORECASE))
+    return len(re.findall(rf"\b{name}\b", note.text)) > called
+
+
+def _is_somebody_here(entity: str, people: frozenset[str]) -> bool:
+    """Whether it is a speaker's name, or short for one: those who speak are in every note."""
+    return any(person.startswith(word) for word in words(entity) if len(word) > 1 for person in people)
