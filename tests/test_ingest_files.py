@@ -134,13 +134,13 @@ def test_a_file_is_recognised_and_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        gzip.compress(DIALOGUE.encode()),
-        gzip.compress(b"Ann: one\nBob: two caf\xc3") + gzip.compress(b"\xa9\nAnn: three\nBob: four"),
+        gzip.compress(DIALOGUE.encode(), mtime=0),
+        gzip.compress(b"Ann: one\nBob: two caf\xc3", mtime=0) + gzip.compress(b"\xa9\nAnn: three\nBob: four", mtime=0),
         b"\xef\xbb\xbf" + DIALOGUE.encode(),
         DIALOGUE.encode("utf-16"),
         b"\xfe\xff" + DIALOGUE.encode("utf-16-be"),
         DIALOGUE.encode("utf-32"),
-        gzip.compress(DIALOGUE.encode("utf-16")),
+        gzip.compress(DIALOGUE.encode("utf-16"), mtime=0),
         DIALOGUE.replace("\n", "\r\n").encode(),
     ],
 )
@@ -189,10 +189,10 @@ def test_broken_utf8_spoils_only_its_message(tmp_path: Path) -> None:
         (DIALOGUE.encode("utf-16")[:-1], "UTF-16"),
         (b"PK\x03\x04rest", "zip"),
         (b"%PDF-1.7", "PDF"),
-        (gzip.compress(DIALOGUE.encode())[:-9], "cut off"),
+        (gzip.compress(DIALOGUE.encode(), mtime=0)[:-9], "cut off"),
         (b"\x1f\x8b", "cut off"),
         (b"\x1f\x8bnonsense that is no gzip", "damaged"),
-        (gzip.compress(gzip.compress(DIALOGUE.encode())), "binary"),
+        (gzip.compress(gzip.compress(DIALOGUE.encode(), mtime=0), mtime=0), "binary"),
         (b"Just some prose.", "locomo (.json); openai (.json, .jsonl); plain (.txt)"),
         (b'{"name": "a package", "version": 1}', "name the format"),
     ],
@@ -210,7 +210,7 @@ def test_a_missing_file_or_a_folder_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_a_problem(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.txt.gz", gzip.compress(b"Ann: hi\n" * 10_000))
+    path = write(tmp_path / "a.txt.gz", gzip.compress(b"Ann: hi\n" * 10_000, mtime=0))
     parsed = read_file(path, FORMATS, max_bytes=50_000)
     assert "50,000 bytes" in reason(parsed)
 

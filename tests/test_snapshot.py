@@ -16,6 +16,7 @@ from zettel.config import Config
 from zettel.errors import NotFoundError, ReadOnlyError, StoreError
 from zettel.memory import Memory
 from zettel.model import Message, NoteChange, parsed_fields
+from zettel.protocols import TopicRow
 from zettel.snapshot import Snapshot
 from zettel.store.sqlite import open_store
 
@@ -208,7 +209,20 @@ def test_a_reader_of_the_past_shows_what_the_journal_amounted_to(data: st.DataOb
     for number, state in enumerate(world.states):
         past = Snapshot(store, number)
         notes = {i: v for i, v in state.notes.items() if i not in world.erased}
-        rows = sorted((world.rows[n][0].model_copy(update=parsed_fields(f)) for n, f in notes.values()), key=by_ordinal)
+        then = World()
+        then.now = state
+        rows = sorted(
+            (
+                world.rows[n][0].model_copy(
+                    update={**parsed_fields(f), "address": then.address(state.places.get(i))}
+                )
+                for i, (n, f) in notes.items()
+            ),
+            key=by_ordinal,
+        )
+        assert past.places() == {i: t for i, t in state.places.items() if i in notes}
+        assert past.topics() == {t: TopicRow(**fields) for t, fields in state.topics.items()}
+        assert past.last_topic() == state.last_topic
         assert past.head() == number and past.notes() == rows
         assert past.notes(["a", "c", "never"]) == [note for note in rows if note.id in "ac"]
         for k in (0, 1, 9):

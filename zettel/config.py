@@ -37,6 +37,9 @@ class Config:
     annotation_tf: float = 0.3
     """How much a term counts that stands only in a note's annotations; a term of its text counts 1."""
 
+    expansion: float = 0.3
+    """What the links of the best notes add to the scores of the notes they lead to, in standard deviations of scores."""
+
     rewrites_per_add: int = 4
     """Neighbors that an arriving note may rewrite."""
 
@@ -47,11 +50,14 @@ class Config:
     """Weight of a signal by its name, in place of the one its own file gives."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0), ("rewrites_per_add", 0), ("rewrites_per_day", 0)):
+        for name, least in (
+            ("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0), ("rewrites_per_add", 0),
+            ("rewrites_per_day", 0),
+        ):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"Config.{name} is {value!r}: it must be a whole number of at least {least}")
-        for name, most in (("busy_timeout_s", 1e6), ("k1", 100.0), ("b", 1.0), ("annotation_tf", 100.0)):
+        for name, most in (("busy_timeout_s", 1e6), ("k1", 100.0), ("b", 1.0), ("annotation_tf", 100.0), ("expansion", 100.0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 raise InputError(f"Config.{name} is {value!r}: it must be a number from 0 to {most:g}")

@@ -1,4 +1,4 @@
-"""What an arriving note does to the memory: it finds its place among the topics, is linked, and its neighbors evolve."""
+"""What an arriving note does to the memory: it gets a place among the topics and links, and its neighbors evolve."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from zettel.evolution import evolve
 from zettel.index import ExactIndex, Material, Nearest, TopicTree
 from zettel.linker import link
 from zettel.model import Change, Link, LinkChange, Note, Revision, TreeChange, day_of, parsed_fields
-from zettel.protocols import Arrival, Encounter, LinkRule, Candidate, Passages, Policy, Store, Vector
+from zettel.protocols import Arrival, Candidate, Encounter, LinkRule, Passages, Policy, Store, Vector
 from zettel.text import words
+from zettel.vocabulary import SIGNS
 
 _NEAREST = 10  # neighbors by cosine that the rules see
 _SAYING = 8  # notes with an entity that they see
@@ -38,7 +39,8 @@ class Materials:
 
     def put(self, note: Note) -> None:
         """Enter a note, or bring it up to date."""
-        self._held[note.id] = Material(note.keywords, note.tags, note.entities, note.speaker)
+        subjects = tuple(tag for tag in note.tags if tag not in SIGNS)
+        self._held[note.id] = Material(note.keywords, subjects, note.entities, note.speaker)
 
     def get(self, note_id: str) -> Material:
         """A note's material; nothing for one that is not there any more."""
@@ -88,6 +90,15 @@ class Growth:
         for change in links:
             self._enter_link(change)
         return [*moved, *links, *self._evolve(note, links)]
+
+    def adopt(self) -> list[TreeChange]:
+        """Seats for searched notes that have none: those of a memory from before there were topics."""
+        if len(self._tree) == self._index.n_searched:
+            return []
+        strays = [note_id for note_id in self._index.searched() if self._tree.place(note_id) is None]
+        moved = self._tree.settle([], strays)
+        self._moved += moved
+        return moved
 
     def take_back(self) -> None:
         """Undo what was done to index and tree."""

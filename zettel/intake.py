@@ -190,8 +190,8 @@ class Intake:
         keys = [vector_key(embedder.fingerprint, note) for note in notes]
         passages, fresh = self._embed(embedder, dict(zip(keys, notes, strict=True)))
         growth = self.growth()
-        changes: list[Change] = []
         try:
+            changes: list[Change] = [*growth.adopt()]
             for note, key, analysis, utterance in zip(notes, keys, analyses, utterances, strict=True):
                 changes.append(_arriving(note, analysis))
                 changes += growth.take_in(Newcomer(note, passages[key], utterance.answers_id))

@@ -53,7 +53,7 @@ class State:
     uses: dict[str, int] = field(default_factory=dict)
     topics: dict[int, dict[str, Any]] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
-    last_topic: int = 0
+    last_topic: int = field(default=0, compare=False)  # which no undo takes back
 
     def copy(self) -> State:
         """A copy that ``apply`` may write to; the field dictionaries inside are never written to in place."""
@@ -113,8 +113,8 @@ def _step(state: State, change: Change) -> None:
             else:
                 _expect(change, change.source_id in state.notes and change.target_id in state.notes)
                 state.links[key] = dict(change.after)
-        case Placement() if change.note_id not in state.notes:
-            _expect(change, change.after is None)  # it left with its note, and the place was dropped then
+        case Placement() if change.note_id not in (state.places if change.after is None else state.notes):
+            pass  # an undo tells of the notes that go before it tells of their places, which go with them
         case TopicChange() | Placement():
             _expect(change, _fits(state, change))
             _grow(state, change)
@@ -303,7 +303,8 @@ class Ledger:
             if root in self._reverted:
                 self._took_out.add(change.id)
         self._latest[root] = change.id
-        _grow(self._tree, change)
+        if isinstance(change, TopicChange) or self._top(("note", change.note_id)) is not None:
+            _grow(self._tree, change)
 
     def stands(self, root: str) -> bool:
         """Whether a change that takes nothing back is in effect."""
@@ -385,11 +386,11 @@ class Ledger:
                 return None
             _grow(tree, inverse)
             inverses.append(inverse)
-        seated = tree.places.keys() - self._tree.places.keys()
-        present = {note_id for note_id in seated if self._top(("note", note_id)) is not None} | coming
-        if not seated <= present or not leaving.isdisjoint(tree.places) or next(tree_faults(tree), None):
-            return None
-        return inverses
+        placed = self._tree.places.keys()
+        seated = tree.places.keys() - placed
+        present = {i for i in seated - leaving if self._top(("note", i)) is not None} | coming
+        sound = seated <= present and tree.places.keys().isdisjoint(leaving & placed) and not any(tree_faults(tree))
+        return inverses if sound else None
 
     def _takes_back(self, change: TreeChange) -> bool:
         """Whether there is anything of a change of the tree to take back: an erased note never has a place again."""

@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from zettel import dump, erasure
+from zettel.embedding import rounded, vector_key
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import SEARCHED, moment
 from zettel.growth import Growth
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.intake import Incoming, Intake, Plan, analyze, check, check_all, check_id, check_json
 from zettel.journal import Ledger, Target
+from zettel.linker import link_change
 from zettel.model import (
     REVISABLE,
     Cause,
@@ -25,6 +27,8 @@ from zettel.model import (
     Erasure,
     FileReport,
     IngestReport,
+    Link,
+    LinkKind,
     Message,
     Note,
     NoteChange,
@@ -43,6 +47,7 @@ from zettel.reading import Parts, Reading, commit_number, is_name
 
 __all__ = ["Memory", "Parts"]
 
+_SEARCHED: frozenset[object] = frozenset(SEARCHED)
 _TRIES = 100  # plans made again because another writer was quicker, before giving up
 
 
@@ -226,7 +231,7 @@ class Memory(Reading):
             self._index = None
 
     def _reseat(
-        self, leaving: Sequence[str], arriving: Sequence[str], absent: Mapping[str, Note] | None = None
+        self, leaving: Sequence[str], arriving: Sequence[str], absent: Mapping[str, tuple[Note, Passages]] | None = None
     ) -> list[TreeChange]:
         """The changes of the topic tree that follow where notes leave the searched ones, or come back to them.
 
@@ -234,12 +239,14 @@ class Memory(Reading):
         """
         with self._reader.one_moment():
             index = self._caught_up()
-            new = [note for note_id, note in (absent or {}).items() if index.row(note_id) is None]
-            self._enter(index, new)
             tree = self._topic_tree(index)
+            new = {i: held for i, held in (absent or {}).items() if index.row(i) is None}
+            index.put([note for note, _ in new.values()], {i: passages for i, (_, passages) in new.items()})
+            for note, _ in new.values():
+                self._materials.put(note)
             changes = tree.settle(leaving, arriving)
         tree.revert(changes)  # like the index, it follows the journal
-        index.remove(note.id for note in new)
+        index.remove(new)
         return changes
 
     def _name_embedder(self, store: Store) -> None:
@@ -277,6 +284,49 @@ class Memory(Reading):
         with self._lock:
             self._commit(plan)
             return self.get(id)
+
+    def link(self, a: str, b: str, kind: LinkKind = "similar", *, reason: str, weight: float = 1.0) -> Link:
+        """Link one note to another, saying why; a link of the same kind and direction is replaced.
+
+        Raises:
+            NotFoundError: one of the notes does not exist.
+            InputError: no such kind, an empty reason, a weight outside (0, 1], or both ends are one note.
+        """
+        try:
+            new = Link(source_id=a, target_id=b, kind=kind, weight=weight, reason=reason, created_by="user")
+        except ValidationError as error:
+            raise InputError(f"{a!r} and {b!r} can't be linked so: {error}") from error
+        if a == b or not reason.strip():
+            raise InputError(f"a link needs two notes and a reason: got {a!r}, {b!r}, reason {reason!r}")
+        check_json(reason)
+
+        def plan() -> Draft | None:
+            ends = {self.get(a).id, self.get(b).id}
+            old = next((x for x in self._reader.links(ends) if x.key == new.key), None)
+            return None if old == new else Draft("update", (link_change(new, replaces=old),))
+
+        with self._lock:
+            self._commit(plan)
+        return new
+
+    def unlink(self, a: str, b: str, kind: LinkKind | None = None) -> Commit:
+        """Take out the links between two notes, in either direction: those of one kind, or all.
+
+        Raises:
+            NotFoundError: there is no such note or link.
+        """
+
+        def plan() -> Draft:
+            ends = {self.get(a).id, self.get(b).id}
+            old = [x for x in self._reader.links(ends) if {*x.key[:2]} == ends and kind in (None, x.kind)]
+            if not old:
+                raise NotFoundError(f"no {kind or ''} link between {a!r} and {b!r}: see links()")
+            return Draft("update", tuple(link_change(link, gone=True) for link in old))
+
+        with self._lock:
+            commit = self._commit(plan)
+        assert commit is not None  # noqa: S101 -- a plan that returns a draft ends in a commit
+        return commit
 
     def mark_used(self, ids: str | Iterable[str]) -> Commit | None:
         """Record that an agent used notes; None where ``ids`` is empty.
@@ -411,11 +461,11 @@ class Memory(Reading):
         seated: dict[str, bool] = {}
         for change in changes:
             if isinstance(change, NoteChange):
-                seated[change.note_id] = bool(change.after) and change.after["status"] in SEARCHED
+                seated[change.note_id] = change.after is not None and change.after["status"] in _SEARCHED
                 if change.after is not None and change.ordinal in rows:
                     back[change.note_id] = rows[change.ordinal].model_copy(update=parsed_fields(change.after))
             elif isinstance(change, Revision) and "status" in change.after:
-                seated[change.note_id] = change.after["status"] in SEARCHED
+                seated[change.note_id] = change.after["status"] in _SEARCHED
         inverse = self._ledger.tree_inverse(targets)
         places = self._reader.places()
         after = places | {c.note_id: c.after for c in inverse or () if isinstance(c, Placement)}
@@ -423,7 +473,12 @@ class Memory(Reading):
             return inverse
         leaving = [i for i, seat in seated.items() if not seat and i in places]
         arriving = [i for i, seat in seated.items() if seat and i not in places]
-        return self._reseat(leaving, arriving, back) if leaving or arriving else []
+        if not leaving and not arriving:
+            return []
+        keys = {i: vector_key(self.embedder.fingerprint, note) for i, note in back.items()}
+        stored = self._reader.passages(keys.values())
+        absent = {i: (back[i], stored[key]) for i, key in keys.items() if key in stored}
+        return self._reseat(leaving, [i for i in arriving if i in places or i in absent or i in self], absent)
 
     def load(self, path: str | Path) -> Commit | None:
         """Take in an export, ids kept: all of it, or nothing. None where it brings nothing new.
@@ -439,7 +494,12 @@ class Memory(Reading):
             parsed = dump.read(Path(path))
             if parsed.commits is None:
                 kept: dict[str, Passages] = {}  # so that a plan made again embeds nothing again
-                return self._commit(lambda: dump.plan(parsed, self._reader, self.embedder, kept))
+
+                def plan() -> Draft | None:
+                    draft = dump.plan(parsed, self._reader, self.embedder, kept)
+                    return draft and replace(draft, changes=(*draft.changes, *self._seats(draft)))
+
+                return self._commit(plan)
             if store.head():
                 raise InputError(
                     f"{path} holds a history, which loads into an empty memory only, and namespace {self.namespace!r}"
@@ -448,6 +508,13 @@ class Memory(Reading):
             self._name_embedder(store)
             dump.restore(parsed, store, self.embedder)
             return next(store.commits(store.head() - 1), None)
+
+    def _seats(self, draft: Draft) -> list[TreeChange]:
+        """Where the notes of a draft come to stand among the topics."""
+        keys = dict.fromkeys(key for _, key in draft.arrivals if key not in draft.passages)
+        vectors = {key: rounded(new) for key, new in draft.passages.items()} | self._reader.passages(keys)
+        absent = {note.id: (note, vectors[key]) for note, key in draft.arrivals if note.status in SEARCHED}
+        return self._reseat([], list(absent), absent) if absent else []
 
     def _writable(self) -> Store:
         if self._store is not None and self._store.read_only:

@@ -15,6 +15,7 @@ Cause = Literal["add", "ingest", "update", "use", "consolidate", "forget", "load
 LinkKind = Literal[
     "similar", "next", "same_entity", "elaborates", "supersedes", "contradicts", "causes", "part_of"
 ]
+LINK_KINDS: tuple[LinkKind, ...] = get_args(LinkKind)
 
 #: The fields of a note that a commit may change. Text, time, speaker and sources never change.
 REVISABLE = (

@@ -258,8 +258,8 @@ class Reader(Protocol):
         """The ids of all erased notes."""
         ...
 
-    def links(self, ids: Iterable[str] | None = None) -> list[Link]:
-        """The links present, of all or with an end among ``ids``."""
+    def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
+        """The links present, of all or with an end among ``ids``, and of all or of some kinds."""
         ...
 
     def topics(self) -> dict[int, TopicRow]:
@@ -359,10 +359,10 @@ class Arrival:
 
     ``before`` are the messages before it in its session, nearest first; ``answered`` is the one it answers. ``nearest``
     are the notes closest to it, best first, those of ``before`` left out; ``usual`` and ``spread`` are mean and
-    standard deviation of its cosines with all ``n_notes``. ``rarity_of`` a number of notes is 1 for none and 0 for all,
-    ``rarity`` of one of its terms that of the other notes that have it; ``saying`` gives the newest notes whose text has all of some
-    terms, newest first, and how many there are. 
-    ``people`` are the lower-cased words of all speakers' names.
+    standard deviation of its cosines with all ``n_notes``. ``rarity_of`` a number of notes is 1 for none and 0 for
+    all, ``rarity`` of one of its terms that of the other notes that have it; ``saying`` gives the newest notes whose
+    text has all of some terms, newest first, and how many there are. ``people`` are the lower-cased words of all
+    speakers' names.
     """
 
     note: Note
@@ -450,7 +450,9 @@ class Columns:
     together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
     ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
     vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
-    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none.
+    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none. ``lots`` are
+    numbers in [0, 1) that each row once drew: those below 0.1 are a sample of a tenth. ``estimates(vector, passages)``
+    guesses the cosines of a vector and all passages, or those named, from their codes.
     """
 
     alive: NDArray[np.bool_]
@@ -464,13 +466,23 @@ class Columns:
     times: NDArray[np.float64]
     until: NDArray[np.float64]
     speaker: NDArray[np.int64]
+    lots: NDArray[np.float32]
     speakers: Sequence[str]
     posting: Callable[[str], Posting]
+    estimates: Callable[[Vector, NDArray[np.int64] | None], NDArray[np.float64]]
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.alive)
+
+    def passages(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The passages of rows, row by row, and where in them each row's begin."""
+        last = self.n - 1
+        ends = np.where(rows < last, self.first[np.minimum(rows + 1, last)], len(self.vectors))
+        counts = ends - self.first[rows]
+        starts = np.cumsum(counts) - counts
+        return np.repeat(self.first[rows] - starts, counts) + np.arange(counts.sum()), starts
 
 
 @dataclass(frozen=True, slots=True)

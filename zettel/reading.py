@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeGuard, Unpack
+from typing import TYPE_CHECKING, Self, TypeGuard, Unpack
 from zoneinfo import ZoneInfo
 
-from zettel import dump, retrieval, verification
+from zettel import dump, graph, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
 from zettel.errors import EmbedderMismatchError, InputError, NotFoundError, StoreDamagedError
@@ -21,14 +21,18 @@ from zettel.growth import Materials
 from zettel.index import ExactIndex, TopicTree
 from zettel.journal import Ledger, field_diffs
 from zettel.model import (
+    LINK_KINDS,
     Change,
     Commit,
     FieldDiff,
     HistoryEntry,
     Hit,
+    Link,
+    LinkKind,
     Note,
     NoteChange,
     Placement,
+    Topic,
     TopicChange,
     Verification,
     WhyNot,
@@ -46,6 +50,9 @@ from zettel.protocols import (
     Vector,
 )
 from zettel.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +250,7 @@ class Reading:
             return None
         asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
         read = retrieval.read_query(query, self._query_vector(query), asked)
-        return retrieval.rank(index, read, allowed, self._parts.signals, self.config)
+        return retrieval.rank(index, read, allowed, self._parts.signals, self.config, self._reader.links)
 
     def _query_vector(self, query: str) -> Vector:
         vector = self._queries.get(query)
@@ -318,6 +325,55 @@ class Reading:
         )
         for note in notes:
             self._materials.put(note)
+
+    # ------------------------------------------------------------------ browsing
+
+    def topics(self) -> list[Topic]:
+        """The topic tree from the top down, each topic before those below it."""
+        with self._lock, self._reader.one_moment():
+            return graph.outline(self._reader.topics(), self._reader.places().values())
+
+    def links(self, id: str | None = None, kind: LinkKind | None = None) -> list[Link]:
+        """The links of a note, whichever way they point, or all links; of one kind, or of all. Strongest first.
+
+        Raises:
+            NotFoundError: there is no such note.
+            InputError: there is no such kind.
+        """
+        if kind is not None and kind not in LINK_KINDS:
+            raise InputError(f"no kind of link {kind!r}: there are {', '.join(LINK_KINDS)}")
+        with self._lock:
+            found = self._reader.links(None if id is None else [self.get(id).id], None if kind is None else (kind,))
+        return sorted(found, key=lambda link: (-link.weight, LINK_KINDS.index(link.kind), link.key))
+
+    def neighbors(self, id: str, hops: int = 1, **filters: Unpack[Filters]) -> list[Note]:
+        """The notes within ``hops`` links of one, whichever way they point: nearest first, then most firmly linked.
+
+        Ways may lead through notes that the filters keep out of the result.
+
+        Raises:
+            NotFoundError: there is no such note.
+            InputError: ``hops`` is below 1, or a filter can't be used.
+        """
+        if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
+            raise InputError(f"hops is {hops!r}: it must be a whole number of at least 1")
+        allowed = Filter.of(self._zone, **filters)
+        with self._lock, self._reader.one_moment():
+            found = graph.reached(self.get(id).id, hops, self._reader.links)
+            notes = [note for note in self._reader.notes(found) if allowed.lets_through(note)]
+        return sorted(notes, key=lambda note: (found[note.id][0], -found[note.id][1], note.ordinal))
+
+    def graph(self, **filters: Unpack[Filters]) -> MultiDiGraph[str]:
+        """The notes that the filters let through and the links between them, as a ``networkx.MultiDiGraph``.
+
+        A node is a note's id with its fields as attributes; an edge is a link, keyed by its kind, with weight, reason
+        and created_by.
+
+        Raises:
+            InputError: a filter can't be used.
+        """
+        with self._lock, self._reader.one_moment():
+            return graph.graph(self.notes(**filters), self._reader.links())
 
     # ------------------------------------------------------------------- journal
 

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain, pairwise
 from math import ceil
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel import graph
 from zettel.config import Config
 from zettel.errors import InputError
 from zettel.filters import Filter
 from zettel.index import ExactIndex
-from zettel.model import STATUSES, Hit, Link, Note, WhyNot
+from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
 from zettel.protocols import Query, Reader, Signal, Vector
 from zettel.scoring import Fused, Scan, fuse
 from zettel.text import shorten, terms
 from zettel.times import query_interval
 
 _LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float is too coarse for its microseconds
+_SEEDS = 5  # best notes whose links are walked
+_FIELD = 100  # best notes, by whose last it is measured how far the seeds stand out
+_ASSISTANTS = frozenset({"assistant", "ai", "bot", "chatbot", "model", "system"})
 _REASONS = 3  # parts of a hit's `why`: the heaviest ones
 _VIA_COSINE = 0.3  # a neighbor that shares no word with the query counts as walked from this cosine on
+
+
+_Reason: TypeAlias = Callable[[Scan, int], str | None]
+Linked: TypeAlias = Callable[[Sequence[str], Sequence[LinkKind]], Iterable[Link]]
+"""Gives the links of some notes that are of some kinds."""
 
 
 def read_query(text: str, vector: Vector, at: datetime) -> Query:
@@ -64,6 +75,7 @@ class Ranking:
     signals: Sequence[Signal]
     fused: Fused
     mask: NDArray[np.bool_]
+    lent: Mapping[int, Link]
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -88,12 +100,17 @@ class Ranking:
         best = self.top(k)
         notes = {note.id: note for note in reader.notes([ids[row] for row in best])}
         rows = [row for row in best if ids[row] in notes]
-        return [self._hit(row, rank, notes[self.index.ids[row]]) for rank, row in enumerate(rows, 1)]
+        ways = {row: self._ways(row) for row in rows}
+        # Of a way from message to message, every second one has all its links.
+        between = {ids[other] for way in chain(*ways.values()) for other in way[::2]}
+        links = {link.key[:2]: link for link in reader.links(between, ("next",))}
+        walked = {row: [links.get((ids[a], ids[b])) for way in ways[row] for a, b in pairwise(way)] for row in rows}
+        return [self._hit(row, rank, notes[ids[row]], walked[row]) for rank, row in enumerate(rows, 1)]
 
-    def _hit(self, row: int, rank: int, note: Note) -> Hit:
+    def _hit(self, row: int, rank: int, note: Note, walked: Iterable[Link | None]) -> Hit:
         return Hit.model_construct(
-            note=note, rank=rank, score=float(self.fused.scores[row]), signals=self.signals_of(row), via=self._via(row),
-            why=self.why(row),
+            note=note, rank=rank, score=float(self.fused.scores[row]), signals=self.signals_of(row), why=self.why(row),
+            via=tuple(dict.fromkeys(link for link in (*walked, self.lent.get(row)) if link is not None)),
         )  # fmt: skip
 
     def signals_of(self, row: int) -> dict[str, float]:
@@ -102,47 +119,83 @@ class Ranking:
 
     def why(self, row: int) -> str:
         """A sentence of the heaviest signals that have something to say."""
-        heaviest = sorted(self.signals, key=lambda s: -self.fused.parts[s.NAME][row])
-        speaking = [s for s in heaviest if self.fused.parts[s.NAME][row] > 0]
-        reasons = [reason for signal in speaking if (reason := signal.reason(self.scan, row))]
+        parts = self.fused.parts
+        said: list[tuple[float, _Reason]] = [(float(parts[s.NAME][row]), s.reason) for s in self.signals]
+        if row in self.lent:
+            said.append((float(parts[LINKED][row]), self._linked))
+        speaking = sorted((pair for pair in said if pair[0] > 0), key=lambda pair: -pair[0])
+        reasons = [reason for _, told in speaking if (reason := told(self.scan, row))]
         if not reasons:
             return "Nothing in it stands out for this question; it is the nearest there is."
         sentence = "; ".join(reasons[:_REASONS])
         return sentence[0].upper() + sentence[1:] + "."
 
-    def _via(self, row: int) -> tuple[Link, ...]:
-        """The neighboring messages that speak for a note: they have words it lacks, or are closer than it is."""
-        own = set(self.scan.said(row))
-        links = []
-        for place, other in enumerate(self.scan.columns.windows[row].tolist()):
-            if other < 0:
-                continue
-            words = [w for w in self.scan.said(other) if w not in own]
-            cosine = float(self.scan.cosines[other])
-            if words or cosine >= max(_VIA_COSINE, self.scan.cosines[row]):
-                links.append(self._next(row, other, place, words, cosine))
-        return tuple(links)
+    def _linked(self, scan: Scan, row: int) -> str:
+        del scan
+        return f"it is linked to one of the best notes: {self.lent[row].reason}"
 
-    def _next(self, row: int, other: int, place: int, words: list[str], cosine: float) -> Link:
-        half = self.scan.columns.windows.shape[1] // 2
-        before, distance = place < half, place % half + 1
-        what = "has " + ", ".join(f"“{w}”" for w in words) if words else f"is close to the question ({cosine:.2f})"
-        side = ("just " if distance == 1 else f"{distance} places ") + ("before" if before else "after")
-        first, second = (other, row) if before else (row, other)
-        return Link.model_construct(
-            source_id=self.index.ids[first], target_id=self.index.ids[second], kind="next", weight=1 / distance,
-            reason=f"the message {side} it in the same session {what}",
-            created_by="retrieval",
-        )  # fmt: skip
+    def _ways(self, row: int) -> list[list[int]]:
+        """The rows on the way to each message around a note that speaks for it.
+
+        Such a message has words that the note lacks, or is closer to the question.
+        """
+        window = self.scan.columns.windows[row].tolist()
+        half = len(window) // 2
+        own = set(self.scan.said(row))
+        ways = []
+        for place, other in enumerate(window):
+            if other >= 0 and self._speaks(other, row, own):
+                before, steps = place < half, place % half + 1
+                between = window[:steps] if before else window[half : half + steps]
+                way = [row, *between]
+                ways.append(way[::-1] if before else way)
+        return ways
+
+    def _speaks(self, other: int, row: int, own: set[str]) -> bool:
+        cosine = self.scan.cosines[other]
+        return any(w not in own for w in self.scan.said(other)) or cosine >= max(_VIA_COSINE, self.scan.cosines[row])
 
 
 def rank(
-    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config
+    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config, links_of: Linked
 ) -> Ranking:
-    """Score all rows the filter lets through."""
+    """Score all rows the filter lets through, then walk the links of the best."""
     scan = Scan(query, index.columns(), config)
     mask = allowed_rows(index, allowed)
-    return Ranking(index, scan, signals, fuse(scan, signals, mask, config.weights), mask)
+    ranking = Ranking(index, scan, signals, fuse(scan, signals, mask, config.weights), mask, {})
+    return _expanded(ranking, config.expansion, links_of) if config.expansion else ranking
+
+
+def _expanded(ranking: Ranking, weight: float, links_of: Linked) -> Ranking:
+    lent = _lent(ranking, links_of)
+    values = np.zeros(ranking.scan.columns.n)
+    for row, (value, _) in lent.items():
+        values[row] = value
+    fused, part = ranking.fused, weight * values
+    expanded = Fused(fused.scores + part, {**fused.values, LINKED: values}, {**fused.parts, LINKED: part})
+    return replace(ranking, fused=expanded, lent={row: link for row, (_, link) in lent.items()})
+
+
+LINKED = "linked"
+"""What a hit's ``signals`` call that which links of better notes lend it."""
+
+
+def _lent(ranking: Ranking, links_of: Linked) -> dict[int, tuple[float, Link]]:
+    """What the links of the best notes lend to which rows, and the link that lends most.
+
+    An assistant's notes neither lend nor borrow: they take up all that was said, and are linked to all of it.
+    """
+    index, columns, scores = ranking.index, ranking.scan.columns, ranking.fused.scores
+    told = np.array([*(speaker.lower() not in _ASSISTANTS for speaker in columns.speakers), True])
+    top = ranking.top(_FIELD)
+    seeds = {
+        index.ids[row]: float(scores[row] - scores[top[-1]])
+        for row in top[:_SEEDS]
+        if told[columns.speaker[row]] and scores[row] > scores[top[-1]]
+    }
+    found = graph.activation(seeds, links_of(list(seeds), graph.WALKED)) if seeds else {}
+    reached = {row: lent for note_id, lent in found.items() if (row := index.row(note_id)) is not None}
+    return {row: lent for row, lent in reached.items() if np.isfinite(scores[row]) and told[columns.speaker[row]]}
 
 
 def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from zettel.addresses import address_of
 from zettel.journal import State, apply
-from zettel.model import Commit, Link, Note, parsed_fields
+from zettel.model import Commit, Link, LinkKind, Note, parsed_fields
 from zettel.protocols import Passages, Reader, TopicRow
 
 
@@ -89,13 +89,13 @@ class Snapshot:
         """See ``protocols.Reader``."""
         return self._base.erased()
 
-    def links(self, ids: Iterable[str] | None = None) -> list[Link]:
+    def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
         wanted = None if ids is None else set(ids)
         found = (
             Link(source_id=a, target_id=b, kind=kind, **fields)  # type: ignore[arg-type]  # checked when it was made
             for (a, b, kind), fields in self._state.links.items()
-            if wanted is None or not wanted.isdisjoint((a, b))
+            if (wanted is None or not wanted.isdisjoint((a, b))) and (kinds is None or kind in kinds)
         )
         return sorted(found, key=lambda link: link.key)
 

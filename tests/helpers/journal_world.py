@@ -6,6 +6,7 @@ store by ``draft`` and come back by ``accept``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +14,21 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from zettel.journal import BLANK, Ledger, State, apply, redact
-from zettel.model import Change, Commit, Erasure, LinkChange, Note, NoteChange, Revision, Source, Use
+from zettel.journal import BLANK, Ledger, State, Target, apply, redact
+from zettel.model import (
+    Change,
+    Commit,
+    Erasure,
+    LinkChange,
+    Note,
+    NoteChange,
+    Placement,
+    Revision,
+    Source,
+    TopicChange,
+    Use,
+    day_of,
+)
 from zettel.protocols import Draft, Passages
 
 START = datetime(2025, 3, 4, 18, 30, tzinfo=UTC)
@@ -48,6 +62,28 @@ class World:
     @property
     def ordinals(self) -> dict[str, int]:
         return {note_id: ordinal for ordinal, note_id in sorted(self.ids.items())}
+
+    @property
+    def rewrites(self) -> dict[str, Counter[str]]:
+        """By day, how often each note was revised for a trigger of it; erased notes neither count nor are counted."""
+        counts: dict[str, Counter[str]] = {}
+        ordinals: dict[str, int] = {}
+        for change in (c for commit in self.commits for c in commit.changes):
+            if isinstance(change, NoteChange):
+                ordinals[change.note_id] = max(change.ordinal, ordinals.get(change.note_id, 0))
+            if isinstance(change, Revision) and change.trigger and not change.undoes:
+                row = self.rows.get(ordinals[change.trigger])
+                if row is not None and change.note_id not in self.erased:
+                    day = day_of(row[0].time, ordinals[change.trigger])
+                    counts.setdefault(day, Counter())[change.note_id] += 1
+        return counts
+
+    def address(self, topic: int | None) -> str:
+        """Where a topic is in the tree, from the top down."""
+        if topic is None:
+            return ""
+        fields = self.now.topics[topic]
+        return f"{self.address(fields['parent'])}.{fields['number']}".lstrip(".")
 
     # ------------------------------------------------------------------- verbs
 
@@ -97,6 +133,18 @@ class World:
         before = self.now.links.get((a, b, kind))
         self.do(LinkChange(id="", source_id=a, target_id=b, kind=kind, before=before, after=after))
 
+    def grow(self, topic: int, **after: Any) -> None:
+        """Make a topic, or change some of its fields."""
+        before = self.now.topics.get(topic)
+        new = {"parent": None, "number": 1, "name": f"topic {topic}", "named_at": 1, **(before or {}), **after}
+        self.do(TopicChange(id="", topic_id=topic, before=before, after=new))
+
+    def fell(self, topic: int) -> None:
+        self.do(TopicChange(id="", topic_id=topic, before=self.now.topics[topic]))
+
+    def place(self, note_id: str, topic: int | None) -> None:
+        self.do(Placement(id="", note_id=note_id, before=self.now.places.get(note_id), after=topic))
+
     def use(self, note_id: str) -> None:
         self.do(Use(id="", note_id=note_id))
 
@@ -112,14 +160,24 @@ class World:
             self.now = apply(self.now, [placed])
             self._pending.append(placed)
 
-    def undo(self, target: str | int, *, cascade: bool = False) -> list[Change]:
+    def undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
         """Plan an undo and make it a commit of its own; returns its changes, none where there was nothing to undo."""
         assert not self._pending
-        changes = self.ledger.undo(target, cascade=cascade)
+        changes = self.plan_undo(target, cascade=cascade)
         if changes:
             self.do(*changes)
             self.commit("undo")
         return changes
+
+    def plan_undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
+        """The changes of an undo, those of the tree behind the others, as a memory puts them together."""
+        changes = self.ledger.undo(target, cascade=cascade)
+        tree: Sequence[Change] | None = self.ledger.tree_inverse(target)
+        if tree is None:
+            gone = [c.note_id for c in changes if isinstance(c, NoteChange) and c.after is None]
+            places = self.now.places
+            tree = [Placement(id="", note_id=i, before=places[i]) for i in gone if i in places]
+        return [*changes, *tree]
 
     # ------------------------------------------------------------------ commits
 
@@ -183,6 +241,7 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
     present, links = sorted(world.now.notes), sorted(world.now.links)
     absent = sorted(set(IDS) - set(present) - world.erased)
     verbs = (["add"] if absent else []) + (["revise", "revise", "revise", "link", "link", "use"] if present else [])
+    verbs += ["tree"] * 3 if present or world.now.topics else []
     match draw(st.sampled_from(verbs + (["unlink"] if links else []))):
         case "add":
             derived = draw(st.lists(st.sampled_from(present), max_size=2)) if present else ()
@@ -201,6 +260,50 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
             world.unlink(*draw(st.sampled_from(links)))
         case "use":
             world.use(draw(st.sampled_from(present)))
+        case "tree":
+            draw(st.sampled_from(tree_verbs(world, draw)))()
+
+
+def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], None]]:
+    """What may be done to the tree so that it stays sound."""
+    topics, places = world.now.topics, world.now.places
+    above = {fields["parent"] for fields in topics.values()}
+    leaves = [t for t in sorted(topics) if t not in above]
+    empty = [t for t in leaves if t not in places.values()]
+    inner: list[int | None] = [None, *(t for t in sorted(topics) if t not in places.values())]
+
+    def found() -> None:
+        parent = draw(st.sampled_from(inner))
+        world.grow(world.now.last_topic + 1, parent=parent, number=free_number(world, parent))
+
+    def rename() -> None:
+        topic = draw(st.sampled_from(sorted(topics)))
+        world.grow(topic, name=draw(st.sampled_from(["x", "y"])), named_at=draw(st.integers(1, 3)))
+
+    def graft() -> None:
+        topic = draw(st.sampled_from(sorted(topics)))
+        parents = [p for p in inner if topic not in chain(world, p)]
+        parent = draw(st.sampled_from(parents))
+        world.grow(topic, parent=parent, number=free_number(world, parent))
+
+    def place() -> None:
+        note = draw(st.sampled_from(sorted(world.now.notes)))
+        world.place(note, draw(st.sampled_from([t for t in [None, *leaves] if t != places.get(note)])))
+
+    verbs: list[Callable[[], None]] = [found, found]
+    verbs += [rename, graft] if topics else []
+    verbs += [lambda: world.fell(draw(st.sampled_from(empty)))] if empty else []
+    verbs += [place] * 4 if world.now.notes and leaves else []
+    return verbs
+
+
+def free_number(world: World, parent: int | None) -> int:
+    return max((t["number"] for t in world.now.topics.values() if t["parent"] == parent), default=0) + 1
+
+
+def chain(world: World, topic: int | None) -> list[int]:
+    """A topic and all above it."""
+    return [] if topic is None else [topic, *chain(world, world.now.topics[topic]["parent"])]
 
 
 def can_act(world: World) -> bool:
@@ -219,7 +322,7 @@ def step(world: World, draw: Callable[[Any], Any]) -> str:
             number = draw(st.integers(1, world.head))
             if any(isinstance(c, Erasure) for c in world.commits[number - 1].changes):
                 return ""
-            planned = world.ledger.undo(number, cascade=True)
+            planned = world.plan_undo(number, cascade=True)
             world.do(*planned)
             return "undo" if planned else ""
     world.erase(draw(st.sampled_from(sorted(world.now.notes))))

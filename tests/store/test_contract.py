@@ -17,8 +17,20 @@ from journal_world import World, step
 from zettel import registry
 from zettel.config import Config
 from zettel.errors import HeadMovedError, ReadOnlyError, StoreError
-from zettel.model import Change, Commit, Link, LinkChange, Note, NoteChange, Revision, parsed_fields, touched
-from zettel.protocols import Draft, Store
+from zettel.model import (
+    Change,
+    Commit,
+    Link,
+    LinkChange,
+    Note,
+    NoteChange,
+    Placement,
+    Revision,
+    TopicChange,
+    parsed_fields,
+    touched,
+)
+from zettel.protocols import Draft, Store, TopicRow
 from zettel.snapshot import Snapshot
 
 #: How an address for an empty place is made, by the name of the store.
@@ -59,7 +71,10 @@ def open_store(new_place: Callable[[], Open]) -> Open:
 
 def shown(world: World) -> list[Note]:
     """The notes that a reader should show."""
-    notes = [world.rows[n][0].model_copy(update=parsed_fields(fields)) for n, fields in world.now.notes.values()]
+    notes = [
+        world.rows[n][0].model_copy(update={**parsed_fields(fields), "address": world.address(world.now.places.get(i))})
+        for i, (n, fields) in world.now.notes.items()
+    ]
     return sorted(notes, key=lambda note: note.ordinal)
 
 
@@ -104,7 +119,19 @@ def agree(store: Store, world: World) -> None:
     assert store.links() == links and store.links([]) == []
     for note_id in {*ever, "never"}:
         assert store.links([note_id]) == [k for k in links if note_id in k.key[:2]]
+    tree_agrees(store, world)
     vectors_agree(store, world)
+
+
+def tree_agrees(store: Store, world: World) -> None:
+    assert store.topics() == {t: TopicRow(**fields) for t, fields in world.now.topics.items()}
+    assert store.places() == world.now.places
+    assert store.last_topic() == world.now.last_topic
+    counts = world.rewrites
+    for day in [*counts, "1999-01-01"]:
+        expected = counts.get(day, {})
+        assert store.rewrites([*world.ordinals, "never"], day) == expected
+        assert store.rewrites(["a"], day) == {i: n for i, n in expected.items() if i == "a"}
 
 
 def vectors_agree(store: Store, world: World) -> None:
@@ -127,13 +154,17 @@ def send(store: Store, world: World, cause: Any = "update") -> Commit:
 
 
 def small(store: Store) -> World:
-    """Three notes, two of them linked, one revised; two commits."""
+    """Three notes, two of them linked and in the tree, one revised; two commits."""
     world = World()
     world.add("a")
     world.add("b", session=None, derived_from=["a"], metadata={"deep": {"er": [1, 2.5, None, "ü"]}})
     world.add("c", session="", text="NUL \0, newline \n, \U0001f600, quote ' and \"")
     world.link("a", "b")
+    world.grow(1)
+    world.grow(2, parent=1, number=7)
+    world.place("a", 2)
     send(store, world, "add")
+    world.place("b", 2)
     world.revise("a", trigger="b", context="x", tags=["t"], valid_until="2025-01-01T00:00:00Z", trust=0.25)
     world.link("c", "a", "causes")
     send(store, world)
@@ -177,7 +208,10 @@ def test_random_journals_are_read_as_they_were_written(new_place: Callable[[], O
         then = World()
         then.rows, then.now = world.rows, state
         then.now.notes = {i: v for i, v in state.notes.items() if i not in gone}
+        then.now.places = {i: t for i, t in state.places.items() if i not in gone}
         assert snapshot.notes() == shown(then)
+        assert snapshot.places() == then.now.places and snapshot.last_topic() == state.last_topic
+        assert snapshot.topics() == {t: TopicRow(**fields) for t, fields in state.topics.items()}
         assert {k.key for k in snapshot.links()} == {k for k in state.links if gone.isdisjoint(k[:2])}
     copy = open_store("copy")
     copy.restore(world.commits, world.rows, {})
@@ -194,6 +228,8 @@ def test_random_journals_are_read_as_they_were_written(new_place: Callable[[], O
         lambda s: len(s.arrived([1, 2])), lambda s: s.last_ordinal(), lambda s: len(s.known(["a"])),
         lambda s: len(s.links()), lambda s: len(s.links(["a"])), lambda s: len(s.namespaces()),
         lambda s: len(s.passages(["key words of a, told 1"])), lambda s: len(list(s.commits(0, 2))),
+        lambda s: len(s.topics()), lambda s: len(s.places()), lambda s: s.last_topic(),
+        lambda s: len(s.rewrites(["a"], "2025-03-06")), lambda s: len([n for n in s.notes() if n.address]),
     ],
 )  # fmt: skip
 def test_a_store_opened_before_the_first_commit_sees_it(open_store: Open, ask: Callable[[Store], int]) -> None:
@@ -243,6 +279,7 @@ def test_a_stale_head_is_refused_and_nothing_is_written(open_store: Open) -> Non
     agree(first, world)
 
 
+TOPIC: dict[str, Any] = {"parent": None, "number": 9, "name": "x", "named_at": 1}
 IMPOSSIBLE: dict[str, Change] = {
     "revises a note that never came": Revision(id="", note_id="z", before={}, after={"context": "x"}),
     "revises a note that is gone": Revision(id="", note_id="gone", before={}, after={"context": "x"}),
@@ -252,6 +289,12 @@ IMPOSSIBLE: dict[str, Change] = {
         id="", source_id="a", target_id="z", kind="next", after={"weight": 1.0, "reason": "", "created_by": ""}
     ),
     "changes a field that does not exist": Revision(id="", note_id="a", before={}, after={"colour": "red"}),
+    "places a note that never came": Placement(id="", note_id="z", after=1),
+    "places a note in a topic that never was": Placement(id="", note_id="new", after=9),
+    "places a note in a topic that is gone": Placement(id="", note_id="new", after=3),
+    "fells a topic that never was": TopicChange(id="", topic_id=9, before=TOPIC),
+    "grows a topic beneath one that never was": TopicChange(id="", topic_id=9, after={**TOPIC, "parent": 8}),
+    "gives a topic a field that does not exist": TopicChange(id="", topic_id=9, after={**TOPIC, "colour": "red"}),
 }  # fmt: skip
 
 
@@ -263,13 +306,16 @@ def test_an_impossible_draft_leaves_nothing_behind(open_store: Open, change: Cha
     if namespace == "default":
         world = small(store)
         world.add("gone")
+        world.grow(3, number=3)
         send(store, world, "add")
-        world.do(*world.ledger.undo(world.head))
+        world.do(*world.plan_undo(world.head))
         send(store, world, "undo")
     world.add("new")
     if "a" in world.now.notes:
         world.link("a", "new")
-        world.revise("a", status="archived")
+        world.revise("a", status="archived", trigger="b")
+        world.place("new", 2)
+        world.grow(2, number=2)
     draft = world.draft("add")
     row = world.rows[max(world.rows)][0].model_copy(update={"ordinal": 5, "id": "a"})
     rows = ((row, "key"),) if isinstance(change, NoteChange) and change.ordinal == 5 and len(world.ids) > 1 else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from zettel.analyzer._phrases import Word
-from zettel.analyzer._words import ORGANIZATION_PARTS, PERSON_BEFORE, PLACE_PARTS, PLACES
+from zettel.vocabulary import ORGANIZATION_PARTS, PERSON_BEFORE, PLACE_PARTS, PLACES
 
 Kind: TypeAlias = Literal["person", "place", "organization", "title", ""]
 

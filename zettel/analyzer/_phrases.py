@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from zettel.analyzer._words import NOUNS_IN_LY_ED
+from zettel.vocabulary import NOUNS_IN_LY_ED
 
 _MAX_WORDS = 3
 _MAX_WORD_LENGTH = 40

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from zettel.analyzer._context import context
 from zettel.analyzer._names import Kind, Name, names, with_labels
 from zettel.analyzer._phrases import Word, keyphrases
-from zettel.analyzer._words import FILLERS, SUBJECTS
+from zettel.vocabulary import FILLERS, SUBJECTS
 from zettel.errors import AnalyzerError
 from zettel.protocols import Analysis, Utterance
 from zettel.times import find_times

@@ -9,14 +9,16 @@ from typer.core import TyperGroup
 
 import zettel
 from zettel.cli import models
+from zettel.cli.browsing import links, topics
 from zettel.cli.changing import add, forget, undo
 from zettel.cli.demonstration import demo
-from zettel.cli.finding import recall, search, show
+from zettel.cli.finding import recall, search
 from zettel.cli.ingestion import ingest
 from zettel.cli.journal import diff, log
 from zettel.cli.keeping import export, load, stats, verify
 from zettel.cli.measuring import bench
 from zettel.cli.output import fail, warn
+from zettel.cli.showing import show
 from zettel.errors import ZettelError
 
 
@@ -28,7 +30,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ZettelError as error:
-            fail(str(error))
+            from zettel.cli.wording import as_commands  # noqa: PLC0415 -- what is heavy is imported when it is needed
+
+            fail(as_commands(str(error)))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             warn("interrupted: what was committed before is kept")
@@ -64,7 +68,8 @@ def _root(
 
 #: The panels of the help, in order, with their commands.
 _PANELS = {
-    "Ask": (search, recall, show),
+    "Ask": (search, recall),
+    "Look": (show, topics, links),
     "Change": (ingest, add, forget, undo),
     "Journal": (log, diff),
     "Keep": (verify, export, load, stats, bench),

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -94,12 +95,19 @@ def every_note(memory: Memory) -> list[Note]:
 
 
 def titles(memory: Memory) -> wording.Title:
-    """How the notes of a memory are called: by id and first words, or by the id alone where the text is gone."""
+    """How the notes of a memory are called in a line about them."""
 
+    @cache
     def title(note_id: str) -> str:
-        return wording.title(note_id, memory.get(note_id).text if note_id in memory else None)
+        return wording.title(note_id, memory.get(note_id) if note_id in memory else None)
 
     return title
+
+
+def topic_titles(memory: Memory) -> Callable[[int], str]:
+    """How the topics of a memory are called: by address and name, or by their id where they are gone."""
+    called = {topic.id: f"{topic.address} {wording.topic_name(topic)}" for topic in memory.topics()}
+    return lambda topic_id: called.get(topic_id, f"that is gone ({topic_id})")
 
 
 def _ever(memory: Memory) -> set[str]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -73,7 +72,7 @@ def forget(
     with access.writing(memory, namespace=namespace, analyzer=analyzer) as opened:
         note_id = access.find_id(opened, note)
         held = opened.get(note_id)
-        called = wording.title(note_id, held.text)
+        called = wording.title(note_id, held)
         if erase and not yes:
             _confirm(called)
         commit = opened.forget(note_id, erase=erase)
@@ -83,7 +82,7 @@ def forget(
         write(f"erased note {wording.short_id(note_id)} in commit {commit.id}; this can't be undone")
     else:
         write(f"forgot note {called} in commit {commit.id}; bring it back with:")
-        write(f"zettel undo {shlex.quote(memory)} {commit.id}{_option(namespace)}", indent=2)
+        write(wording.command("undo", memory, str(commit.id), namespace=namespace), indent=2)
 
 
 def _confirm(called: str) -> None:
@@ -98,27 +97,31 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _option(namespace: str) -> str:
-    return "" if namespace == "default" else f" --namespace {shlex.quote(namespace)}"
-
-
 def undo(
     memory: options.Memory,
-    target: Annotated[
-        str, typer.Argument(metavar="COMMIT|CHANGE", help="A commit's number (12), or a change's id (12.3).")
-    ],
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="A commit's number (12), or a change's id (12.3).")
+    ] = None,
     *,
+    trigger: Annotated[
+        str | None, typer.Option(metavar="ID", help="All revisions that this note's arrival caused, in place of WHAT.")
+    ] = None,
     cascade: Annotated[bool, typer.Option("--cascade", help="Take along later changes that build on it.")] = False,
     namespace: options.Namespace = "default",
 ) -> None:
-    """Take back a commit, or one change of it, as a new commit. An undo can be undone."""
-    from zettel.cli import access, wording
+    """Take back a commit, one change of it, or what a note did to others, as a new commit. An undo can be undone."""
+    from zettel.cli import access, commits
 
+    if (what is None) == (trigger is None):
+        raise typer.BadParameter("name what to undo: WHAT, or --trigger with a note's id", param_hint="WHAT")
     with access.writing(memory, namespace=namespace) as opened:
         head = opened.head
-        commit = opened.undo(target, cascade=cascade)
-        words = wording.summary(commit, access.titles(opened))
+        cause = None if trigger is None else access.find_id(opened, trigger)
+        commit = opened.undo(what, trigger=cause, cascade=cascade)
+        title = access.titles(opened)
+        words = commits.summary(commit, title)
     if commit.id > head:
         write(f"commit {commit.id}: {words}")
     else:
-        write(f"nothing to do: {target} was taken back in commit {commit.id} already")
+        named = what if cause is None else f"what note {title(cause)} caused"
+        write(f"nothing to do: {named} was taken back in commit {commit.id} already")

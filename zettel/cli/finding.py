@@ -1,10 +1,10 @@
-"""The commands that ask: search, recall, show."""
+"""The commands that ask: search, recall."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from zettel.cli.output import warn, write, write_json
 
 if TYPE_CHECKING:
     from zettel.memory import Memory
-    from zettel.model import HistoryEntry, Hit, Note, WhyNot
+    from zettel.model import Hit, WhyNot
 
 
 def search(
@@ -61,14 +61,15 @@ def search(
 
 
 def write_hit(hit: Hit, memory: Memory) -> None:
-    """Print a hit: its place, score, time, speaker and id; its text; why, by way of what, and from where."""
+    """Print a hit: its place, score, time, speaker, id and topic; its text; why, by way of what, and from where."""
     from zettel.cli import wording
 
     note = hit.note
     mark = "" if note.status == "active" else f"  ({note.status})"
+    topic = f"  topic {note.address}" if note.address else ""
     write(
         (f"{hit.rank}. ", "bold"), (wording.when(note), "cyan"), "  ", (note.speaker or "", "green"),
-        (f"  {wording.short_id(note.id)}  score {hit.score:.2f}", "dim"), (mark, "yellow"),
+        (f"  {wording.short_id(note.id)}  score {hit.score:.2f}{topic}", "dim"), (mark, "yellow"),
     )  # fmt: skip
     write((note.text, "bold"), indent=3)
     write_reasons(hit, memory, indent=3)
@@ -76,17 +77,15 @@ def write_hit(hit: Hit, memory: Memory) -> None:
 
 
 def write_reasons(hit: Hit, memory: Memory, *, indent: int, width: int | None = None) -> None:
-    """Print why a hit was found, the neighboring messages that spoke for it, and where it comes from."""
-    from zettel.cli import wording
-    from zettel.text import shorten
+    """Print why a hit was found, by way of which links and notes, and where it comes from."""
+    from zettel.cli import access, wording
 
     write(("why   ", "dim"), hit.why, indent=indent, hang=6, width=width)
-    for link in hit.via:
-        other = memory.get(wording.neighbor(link, hit.note.id))
-        told = f"{other.speaker}: {other.text}" if other.speaker else other.text
-        write(
-            ("via   ", "dim"), link.reason, (f": “{shorten(told, 100)}”", "italic"), indent=indent, hang=6, width=width
-        )
+    title = access.titles(memory)
+    for link, reached in wording.ways(hit.note.id, hit.via):
+        reason = "" if link.kind == "next" else f", {link.reason}"  # that of two messages in a row is no news
+        told = (f"{link.kind}{reason}: ", title(reached))
+        write(("via   ", "dim"), *told, indent=indent, hang=6, width=width)
     for source in hit.note.sources:
         write(("from  ", "dim"), wording.origin(source), indent=indent, hang=6, width=width)
 
@@ -131,62 +130,3 @@ def recall(
         write(text)
     else:
         warn("nothing is known on this")
-
-
-def show(
-    memory: options.Memory,
-    note: options.Note,
-    *,
-    namespace: options.Namespace = "default",
-    timezone: options.Timezone = "UTC",
-    json: options.Json = False,
-) -> None:
-    """Show a note's card, all its fields and sources, and everything that ever happened to it.
-
-    A note that was taken out or erased has its history still. With --json: {"note": ..., "history": [...]}.
-    """
-    from zettel.cli import access
-
-    with access.reading(memory, namespace=namespace, timezone=timezone) as opened:
-        note_id = access.find_id(opened, note)
-        card = opened.get(note_id) if note_id in opened else None
-        history = opened.history(note_id)
-    if json:
-        write_json({"note": card, "history": history})
-        return
-    if card is None:
-        write((note_id, "bold"), "  is not in the memory any more; this is its history")
-    else:
-        _write_card(card)
-    _write_history(note_id, history, timezone)
-
-
-def _write_card(note: Note) -> None:
-    from zettel.cli import wording
-
-    write((note.id, "bold"))
-    write((wording.when(note), "cyan"), "  ", (note.speaker or "", "green"))
-    write((note.text, "bold"))
-    write()
-    fields: dict[str, Any] = note.model_dump(mode="json", exclude={"id", "text", "speaker", "time", "sources"})
-    for name, value in fields.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        if shown not in ("", None, {}):
-            write((f"{name:<15}", "dim"), str(shown))
-    for source in note.sources:
-        write((f"{'source':<15}", "dim"), wording.origin(source))
-        parts = source.model_dump(exclude_none=True)
-        write((" ".join(f"{name}={value}" for name, value in parts.items()), "dim"), indent=15)
-
-
-def _write_history(note_id: str, history: list[HistoryEntry], timezone: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    from zettel.cli import wording
-
-    write()
-    write(("history", "bold"))
-    for entry in history:
-        words = " ".join(wording.event_words(entry.change, note_id))
-        at = wording.stamp(entry.at.astimezone(ZoneInfo(timezone)))
-        write((f"{entry.change.id:<7}", "cyan"), (f"{at}  {entry.cause:<11} ", "dim"), words)

@@ -12,7 +12,8 @@ from zettel.cli import options
 from zettel.cli.output import write, write_json
 
 if TYPE_CHECKING:
-    from zettel.model import FieldDiff
+    from zettel.cli.wording import Title
+    from zettel.model import Commit, FieldDiff
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -29,19 +30,24 @@ def log(
 
     With --json: one commit a line, with all its changes.
     """
-    from zoneinfo import ZoneInfo
-
-    from zettel.cli import access, wording
+    from zettel.cli import access
 
     with access.reading(memory, namespace=namespace, timezone=timezone) as opened:
         title = access.titles(opened)
         for commit in reversed(opened.log(after=max(0, opened.head - n))):
             if json:
                 write_json(commit)
-                continue
-            at = wording.stamp(commit.at.astimezone(ZoneInfo(timezone)))
-            words = wording.summary(commit, title)
-            write((f"{commit.id:<5}", "cyan"), (f"{at}  {commit.cause:<11} ", "dim"), words)
+            else:
+                _write_commit(commit, title, timezone)
+
+
+def _write_commit(commit: Commit, title: Title, timezone: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    from zettel.cli import commits, wording
+
+    at = wording.stamp(commit.at.astimezone(ZoneInfo(timezone)))
+    write((f"{commit.id:<5}", "cyan"), (f"{at}  {commit.cause:<11} ", "dim"), commits.summary(commit, title))
 
 
 def diff(
@@ -49,25 +55,39 @@ def diff(
     commit: Annotated[str, typer.Argument(metavar="COMMIT", help="A commit's number.")],
     *,
     namespace: options.Namespace = "default",
+    timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
     """Show what a commit changed, field by field, with the id by which each change can be undone.
 
-    With --json: one field a line.
+    Notes that went from one topic to another are counted. With --json: one field a line, those of places too.
     """
     from zettel.cli import access
+    from zettel.cli.commits import PLACE, moves
 
-    with access.reading(memory, namespace=namespace) as opened:
+    with access.reading(memory, namespace=namespace, timezone=timezone) as opened:
         lines = opened.diff(commit)
-    for line in lines:
         if json:
-            write_json(line)
-        else:
-            _write_line(line)
+            for line in lines:
+                write_json(line)
+            return
+        (entry,) = opened.log(after=int(commit) - 1, upto=int(commit))
+        _write_commit(entry, access.titles(opened), timezone)
+        topic = access.topic_titles(opened)
+    told = ""
+    for line in lines:
+        if line.field != PLACE:
+            _write_line(line, again=line.change_id == told)
+            told = line.change_id
+    for words in moves(lines, topic):
+        write(("~ ", _STYLES["~"]), words)
 
 
-def _write_line(line: FieldDiff) -> None:
-    from zettel.cli import wording
+def _write_line(line: FieldDiff, *, again: bool) -> None:
+    """Print a line of a diff; what is told of the change as a whole is not told ``again``."""
+    from zettel.cli import commits, wording
 
-    sign, words = wording.change_words(line)
-    write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (f"{wording.short_id(line.note_id)}  ", "dim"), words)
+    sign, words = commits.change_words(line)
+    reason = "" if again or not line.reason else f" ({line.reason})"
+    note = f"{wording.short_id(line.note_id)}  " if line.note_id else ""
+    write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (note, "dim"), words, reason)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from zettel.errors import InputError
 
 if TYPE_CHECKING:
     from zettel.memory import Memory
+    from zettel.model import Revision, Verification
 
 
 def verify(
@@ -37,17 +39,21 @@ def verify(
     if json:
         write_json(found)
     else:
-        write(
-            f"{count(found.notes, 'note')}, {count(found.commits, 'commit')}, {count(found.vectors, 'vector')};"
-            f" search finds {found.recall:.1%} of what exact search finds ({count(found.queries, 'sample')})"
-        )
-        for problem in found.problems:
-            write((f"{problem.place}: ", "red"), problem.reason)
-        if found.ok:
-            write(("no problem found", "green"))
+        _write_verification(found)
     if not found.ok:
         fail(f"{count(len(found.problems), 'problem')} found")
         raise typer.Exit(1)
+
+
+def _write_verification(found: Verification) -> None:
+    from zettel.cli.wording import count
+
+    write(f"{count(found.notes, 'note')}, {count(found.commits, 'commit')}, {count(found.vectors, 'vector')}")
+    write(f"search finds {found.recall:.1%} of what exact search finds ({count(found.queries, 'sample')})")
+    for problem in found.problems:
+        write((f"{problem.place}: ", "red"), problem.reason)
+    if found.ok:
+        write(("no problem found", "green"))
 
 
 def export(
@@ -99,7 +105,10 @@ def stats(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """Count what a memory holds: notes by status, speakers, sessions, commits; its embedder, size and time range."""
+    """Count what a memory holds: notes, topics, links, revisions, commits; its embedder, size and time range.
+
+    Revisions are counted by who made them, without those that take another back.
+    """
     from zettel.cli import access
 
     with access.reading(memory, namespace=namespace) as opened:
@@ -136,7 +145,15 @@ def _count(memory: Memory) -> dict[str, Any]:
         "status": dict(Counter(note.status for note in notes).most_common()),
         "speakers": dict(Counter(note.speaker for note in notes if note.speaker).most_common()),
         "sessions": len({note.conversation for note in notes if note.conversation}),
+        "topics": len(memory.topics()),
+        "links": dict(Counter(link.kind for link in memory.links()).most_common()),
+        "revisions": dict(Counter(revision.created_by or "unknown" for revision in _revisions(memory)).most_common()),
         "commits": memory.head,
         "first": when(timed[0]) if timed else None,
         "last": when(timed[-1]) if timed else None,
     }
+
+
+def _revisions(memory: Memory) -> Iterator[Revision]:
+    changes = (change for commit in memory.log() for change in commit.changes)
+    return (change for change in changes if change.type == "revision" and change.undoes is None)

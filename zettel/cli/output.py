@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 #: A piece of a line: text, or text and the style it is shown in.
 Piece: TypeAlias = str | tuple[str, str]
 
-_UNBOUND = 1_000_000  # columns of a table in a pipe: more than any row needs
+_UNBOUND = 1_000_000  # columns of tables and trees in a pipe: more than any row needs
 
 # Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of
 # writing, which make a line read other than it is.
@@ -70,10 +71,17 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
         table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(clean(str(cell))) for cell in row))
-    console = _stdout()
-    if not console.is_terminal:
-        console.width = _UNBOUND
-    console.print(table)
+    _unbound(_stdout()).print(table)
+
+
+def write_tree(root: Sequence[Piece], branches: Iterable[tuple[int, Sequence[Piece]]]) -> None:
+    """Print a tree on stdout: its root, and the lines below with their depths, each before those below it."""
+    tree = Tree(_text(root), guide_style="dim")
+    open_branches = [tree]
+    for depth, pieces in branches:
+        del open_branches[depth:]
+        open_branches.append(open_branches[-1].add(_text(pieces)))
+    _unbound(_stdout()).print(tree)
 
 
 def write_json(value: Any) -> None:
@@ -106,6 +114,13 @@ def progress_console() -> Console | None:
     """The console for a progress bar: stderr where it is a terminal, else None."""
     console = _stderr()
     return console if console.is_terminal else None
+
+
+def _unbound(console: Console) -> Console:
+    """The console, in a pipe without a width at which rows would be wrapped."""
+    if not console.is_terminal:
+        console.width = _UNBOUND
+    return console
 
 
 def _stdout() -> Console:

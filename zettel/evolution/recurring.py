@@ -1,13 +1,15 @@
-"""A note takes on what its neighbors agree on: keywords and tags that two of them, the arriving one among them, have."""
+"""A note takes on keywords and tags that two of its neighbors have, the arriving one among them."""
 
 from __future__ import annotations
+
+from pydantic import JsonValue
 
 from zettel.model import Note
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import terms
+from zettel.vocabulary import SIGNS
 
 _KEYWORDS = 8  # the most that a card holds; an analyzer gives six
-_SIGNS = frozenset({"question", "request", "plan", "date", "link", "code", "answered"})  # of one message, not its subject
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
@@ -18,12 +20,12 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     arrived, neighbor = encounter.arrived, encounter.neighbor
     keywords = [k for k in arrived.keywords if _is_new(k, neighbor) and any(_has(note, k) for note in kin)]
     keywords = keywords[: _KEYWORDS - len(neighbor.keywords)]
-    tags = [t for t in arrived.tags if t not in (*neighbor.tags, *_SIGNS) and any(t in note.tags for note in kin)]
+    tags = [t for t in arrived.tags if t not in (*neighbor.tags, *SIGNS) and any(t in note.tags for note in kin)]
     if not keywords and not tags:
         return None
     said = [note for note in kin if any(_has(note, k) for k in keywords)]
     names = ", ".join([*(f"“{k}”" for k in keywords), *(f"the tag “{t}”" for t in tags)])
-    fields = {"keywords": [*neighbor.keywords, *keywords], "tags": [*neighbor.tags, *tags]}
+    fields: dict[str, JsonValue] = {"keywords": [*neighbor.keywords, *keywords], "tags": [*neighbor.tags, *tags]}
     return Rewrite(
         fields=fields, reason=f"two notes on its subject share {names}", derived_from=tuple(note.id for note in said)
     )

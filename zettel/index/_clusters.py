@@ -75,11 +75,12 @@ class Sums:
         """The sums of clusters, ``(n, d)``."""
         return self._values[list(slots)]
 
-    def nearest(self, slots: Sequence[int], vector: Whole) -> int:
-        """Which of the clusters, counted from 0, has the centroid nearest to a vector by cosine; of equals the first."""
+    def by_nearness(self, slots: Sequence[int], vector: Whole) -> list[int]:
+        """The clusters, counted from 0, in the order of their centroids' cosines with a vector, the nearest first."""
         self._refresh()
         rows = list(slots)
-        return int(np.argmax(np.vecdot(self._values[rows], vector) / self._norms[rows]))
+        cosines = self._values[rows] @ vector / self._norms[rows]
+        return [int(row) for row in np.argsort(-cosines, kind="stable")]
 
     def cosines(self, query: Vector) -> NDArray[np.float32]:
         """The cosine of a unit vector with the centroid of every slot."""
@@ -115,7 +116,7 @@ def halves(points: Whole, least: int = 1) -> tuple[list[int], list[int]]:
     """
     n = len(points)
     least = max(least, -(-n // 4))
-    gram = np.vecdot(points[:, None], points[None])
+    gram = points @ points.T
     sizes = np.sqrt(np.maximum(gram.diagonal(), 1.0))
     cosines = gram / sizes[:, None] / sizes
     outermost = int(np.argmin(gram.sum(axis=1) / sizes))
@@ -134,7 +135,30 @@ def halves(points: Whole, least: int = 1) -> tuple[list[int], list[int]]:
     return np.flatnonzero(first).tolist(), np.flatnonzero(~first).tolist()
 
 
+def relocated(points: Whole, homes: NDArray[np.int64], *, least: int, most: int) -> NDArray[np.int64]:
+    """One round of k-means: which cluster each of the points ``(n, d)`` is in, once those nearer to another went there.
+
+    ``homes`` are the clusters, 0, 1, 2 ..., that they are in so far. Those that gain most by going go first; none makes
+    a cluster smaller than ``least`` or larger than ``most``.
+    """
+    members = homes == np.arange(homes.max() + 1)[:, None]
+    totals = members.astype(np.float64) @ points
+    nearness = points @ totals.T / np.maximum(np.sqrt(np.vecdot(totals, totals)), 1.0)
+    wanted = nearness.argmax(axis=1)
+    rows = np.arange(len(points))
+    gains = nearness[rows, wanted] - nearness[rows, homes]
+    result, sizes = homes.copy(), np.bincount(homes)
+    for row in np.argsort(-gains, kind="stable")[: int((gains > 0).sum())]:
+        home, target = homes[row], wanted[row]
+        if sizes[home] > least and sizes[target] < most:
+            result[row] = target
+            sizes[home] -= 1
+            sizes[target] += 1
+    return result
+
+
 def _pull(gram: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The product of each point with the direction of the members' sum."""
-    products: NDArray[np.float64] = gram[:, members].sum(axis=1)
-    return products / np.sqrt(np.maximum(products[members].sum(), 1.0))
+    products = gram[:, members].sum(axis=1)
+    pull: NDArray[np.float64] = products / np.sqrt(np.maximum(products[members].sum(), 1.0))
+    return pull

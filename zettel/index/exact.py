@@ -1,10 +1,14 @@
-"""The index: every note's vectors and terms in memory, as rows of a table that grows."""
+"""The index: every note's vectors and terms in memory, as rows of a table that grows.
+
+Every row's exact cosine is always to be had. In a large memory it is asked for only where the codes of ``lsh`` say that
+it may matter.
+"""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, sqrt
 from typing import Any
@@ -14,15 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zettel.filters import SEARCHED, UTC, interval
+from zettel.index.lsh import Codes
 from zettel.index.postings import Postings
 from zettel.model import STATUSES, Note
 from zettel.protocols import Columns, Passages, Posting, Vector
 from zettel.text import terms
 
 _NEVER = float("nan")
-_IS_SEARCHED = np.array([status in SEARCHED for status in STATUSES], np.bool_)
 _BLOCK = 4096  # rows whose norms are computed at once
 _STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
+_SHORTLIST = 400  # rows by their codes, of which the nearest are sought: on real notes they hold 99.8 % of the top ten
+_SAMPLE = 400  # rows by lot, on which the estimates of all are calibrated
+_RUN = 4  # rows one after the other that draw the same lot: they share most of their neighbors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class _Table:
 
     def __init__(self, window: int) -> None:
         self.alive = np.empty(0, np.bool_)
+        self.searched = np.empty(0, np.bool_)  # alive, and shown unasked
         self.ordinals = np.empty(0, np.int64)
         self.status = np.empty(0, np.int64)
         self.first = np.empty(0, np.int64)
@@ -50,6 +58,7 @@ class _Table:
         self.times = np.empty(0, np.float64)
         self.until = np.empty(0, np.float64)
         self.speaker = np.empty(0, np.int64)
+        self.lots = np.empty(0, np.float32)
 
     def reserve(self, n: int) -> None:
         """Make room for ``n`` rows."""
@@ -65,7 +74,7 @@ class ExactIndex:
     ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
     """
 
-    def __init__(self, window: int, zone: ZoneInfo = UTC) -> None:
+    def __init__(self, window: int, zone: ZoneInfo = UTC, *, bits: int = 384, exact_below: int = 20_000) -> None:
         self.head = 0
         self.ids: list[str] = []
         self.tags: list[frozenset[str]] = []
@@ -76,6 +85,8 @@ class ExactIndex:
         self._table = _Table(window)
         self._vectors = np.empty((0, 0), np.float32)
         self._n_passages = 0
+        self._codes = Codes(bits)
+        self._exact_below = exact_below
         self._speakers: dict[str, int] = {}
         self._postings = Postings()
         self._session_of: list[tuple[str, str] | None] = []
@@ -111,6 +122,7 @@ class ExactIndex:
             else:
                 self._postings.annotate(row, _annotation_terms(note))
             self._table.status[row] = STATUSES.index(note.status)
+            self._table.searched[row] = note.status in SEARCHED
             self._seat(row, lends=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
         self._columns = None
@@ -120,7 +132,7 @@ class ExactIndex:
         for note_id in ids:
             row = self._row.pop(note_id, None)
             if row is not None:
-                self._table.alive[row] = False
+                self._table.alive[row] = self._table.searched[row] = False
                 self._postings.remove(row)
                 self._seat(row, lends=False)
                 self._wipe(row)
@@ -131,6 +143,7 @@ class ExactIndex:
         self.ids[row] = ""
         self.tags[row], self.metadata[row] = frozenset(), {}
         self._vectors[self._passages_of(row)] = 0
+        self._codes.wipe(self._passages_of(row))
         self._table.times[row] = self._table.until[row] = _NEVER
         self._session_of[row] = None
 
@@ -152,6 +165,7 @@ class ExactIndex:
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         table.speaker[row] = code
         table.windows[row] = -1
+        table.lots[row] = _lot(note.ordinal)
         self._stale.add(row)
         return row
 
@@ -214,8 +228,10 @@ class ExactIndex:
                 times=table.times[:n],
                 until=table.until[:n],
                 speaker=table.speaker[:n],
+                lots=table.lots[:n],
                 speakers=tuple(self._speakers),
                 posting=self._postings.get,
+                estimates=self._estimates,
             )
         return self._columns
 
@@ -223,7 +239,7 @@ class ExactIndex:
         """When the newest thing happened that a search shows unasked, in seconds since 1970; None where unknown."""
         columns = self.columns()  # made anew after a change, which makes this unknown again
         if self._newest is None:
-            times = columns.times[columns.alive & _IS_SEARCHED[columns.status]]
+            times = columns.times[self._searched()]
             self._newest = float(np.nanmax(times)) if np.isfinite(times).any() else _NEVER
         return None if isnan(self._newest) else self._newest
 
@@ -231,9 +247,22 @@ class ExactIndex:
         """The rows a stem stands in, ascending; archived notes included."""
         return self._postings.get(term)
 
+    @property
+    def n_searched(self) -> int:
+        """Number of notes that a search shows unasked."""
+        return int(np.count_nonzero(self._searched()))
+
+    def searched(self) -> list[str]:
+        """The notes that a search shows unasked, in the order they arrived."""
+        rows = np.flatnonzero(self._searched())
+        return [self.ids[row] for row in rows[np.argsort(self._table.ordinals[rows], kind="stable")]]
+
+    def _searched(self) -> NDArray[np.bool_]:
+        return self._table.searched[: len(self.ids)]
+
     def n_with(self, term: str) -> int:
         """The number of notes, of those a search shows unasked, with a stem in their text or their annotations."""
-        return int(_IS_SEARCHED[self._table.status[self._postings.get(term).rows]].sum())
+        return int(np.count_nonzero(self._table.searched[self._postings.get(term).rows]))
 
     def rows_saying(self, stems: Iterable[str]) -> list[int]:
         """The rows, of those a search shows unasked, whose text has all of some stems, by the order they arrived."""
@@ -244,7 +273,7 @@ class ExactIndex:
             found = rows if found is None else np.intersect1d(found, rows, assume_unique=True)
         if found is None:
             return []
-        found = found[_IS_SEARCHED[self._table.status[found]]]
+        found = found[self._table.searched[found]]
         return list(found[np.argsort(self._table.ordinals[found])].tolist())
 
     def before(self, note_id: str) -> list[int]:
@@ -257,26 +286,53 @@ class ExactIndex:
         """The direction of a note's whole text, shape ``(d,)``."""
         return Passages((), self._vectors[self._passages_of(row)]).unit()
 
-    def cosines(self, rows: Iterable[int], vector: Vector) -> Vector:
+    def cosines(self, rows: Sequence[int] | NDArray[np.int64], vector: Vector) -> Vector:
         """The cosines of a vector and each note's best passage, in the order of ``rows``."""
-        products = (np.vecdot(self._vectors[self._passages_of(row)], vector) for row in rows)
-        return np.array([own.max() for own in products], np.float32)
+        passages, starts = self.columns().passages(np.asarray(rows, np.int64))
+        if not len(passages):
+            return np.empty(0, np.float32)
+        # A product a passage: in `@`, what one passage gets depends on how many there are.
+        best: Vector = np.maximum.reduceat(np.vecdot(self._vectors[passages], vector), starts)
+        return best
 
     def nearest(self, vector: Vector, k: int) -> Nearest:
         """The ``k`` rows nearest to a unit vector, by their best passage, of those a search shows unasked.
 
         Rows at the same distance stand in the order of their notes. What comes back follows from the notes alone, to
-        the last bit, however they came here: decisions that are journalled rest on it.
+        the last bit, however they came here: decisions that are journalled rest on it. In a memory of ``exact_below``
+        notes or more, only the rows whose codes are nearest are looked at, and mean and deviation are estimates.
         """
-        n, table = len(self.ids), self._table
-        rows = np.flatnonzero(table.alive[:n] & _IS_SEARCHED[table.status[:n]])
+        columns, rows = self.columns(), np.flatnonzero(self._searched())
         if not len(rows):
             return Nearest(rows, np.empty(0, np.float32), 0, 0.0, 0.0)
-        # A product a row: in `@`, what one row gets depends on how many there are.
-        products: Vector = np.vecdot(self._vectors[: self._n_passages], vector)
-        cosines = np.maximum.reduceat(products, table.first[:n])[rows]
-        best = _best(cosines, table.ordinals[rows], k)
-        return Nearest(rows[best], cosines[best], len(rows), *_spread(cosines))
+        if len(self) < self._exact_below:
+            products = np.vecdot(columns.vectors, vector)
+            near, cosines = rows, np.maximum.reduceat(products, columns.first)[rows]
+            spread = _spread(cosines)
+        else:
+            near, spread = self._near(rows, vector, k)
+            cosines = self.cosines(near, vector)
+        best = _best(cosines, columns.ordinals[near], k)
+        return Nearest(near[best], cosines[best], len(rows), *spread)
+
+    def _near(self, rows: NDArray[np.int64], vector: Vector, k: int) -> tuple[NDArray[np.int64], tuple[float, float]]:
+        """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
+        columns = self.columns()
+        self._codes.cover(columns.vectors)
+        differences = np.minimum.reduceat(self._codes.differences(vector), columns.first)[rows]
+        border = np.searchsorted(np.bincount(differences).cumsum(), max(_SHORTLIST, 4 * k))
+        estimates = self._codes.cosines(differences)
+        drawn = columns.lots[rows] < _SAMPLE / len(rows)
+        mean, deviation = _spread(estimates)
+        if drawn.any():
+            guessed, true = _spread(estimates[drawn]), _spread(self.cosines(rows[drawn], vector))
+            mean += true[0] - guessed[0]
+            deviation *= true[1] / guessed[1] if guessed[1] else 1.0
+        return rows[differences <= border], (mean, deviation)
+
+    def _estimates(self, vector: Vector, passages: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        self._codes.cover(self._vectors[: self._n_passages])
+        return self._codes.cosines(self._codes.differences(vector, passages))
 
     def _refresh_norms(self) -> None:
         stale = np.fromiter(self._stale, np.int64, len(self._stale))
@@ -312,6 +368,11 @@ def _grown(array: NDArray[Any], n: int) -> NDArray[Any]:
     return room
 
 
+def _lot(ordinal: int) -> float:
+    """A number in [0, 1), the same on every machine: Fibonacci hashing (Knuth 1998, section 6.4)."""
+    return (ordinal // _RUN * 0x9E3779B1 & 0xFFFFFFFF) / 2**32
+
+
 def _best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """The places of the ``k`` highest scores, best first; equal ones by ordinal."""
     among = np.arange(len(scores))
@@ -320,7 +381,7 @@ def _best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int
     return among[np.lexsort((ordinals[among], -scores[among]))][:k]
 
 
-def _spread(cosines: Vector) -> tuple[float, float]:
+def _spread(cosines: NDArray[np.floating[Any]]) -> tuple[float, float]:
     """Mean and standard deviation, summed in whole numbers: the same in whatever order the rows stand."""
     counted = np.rint(cosines.astype(np.float64) * _STEPS).astype(np.int64)
     mean = int(counted.sum()) / len(counted) / _STEPS

@@ -1,20 +1,64 @@
-"""Names for topics."""
+"""Names of topics, from the words of their notes.
+
+A name is one or two of the words or phrases that stand in many of a topic's notes and in few others, by class-based TF-IDF
+(Grootendorst 2022, arXiv 2203.05794) over what the analyzer found in each note. A topic whose notes share no words is
+small talk, and is called so.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from functools import lru_cache
+from itertools import chain
+from math import log, sqrt
 
 from zettel.text import terms
 
 MAX_NAME = 60
+"""The most characters of a name."""
+
+CHATTER = "small talk"
+"""The name of what has no subject."""
+
+_BETWEEN = " · "
+_TAG, _NO_NOUN = "#", "~"  # what marks a key that is a tag's, or counts where a word describes another or tells a deed
+_WORD = re.compile(r"\w(?:[\w'’.&/-]*\w)?[+#]*")
+
+#: Tags that tell what a message does or holds, not what it is about.
+_KINDS = frozenset(["question", "request", "plan", "person", "place", "organization", "title", "date", "link", "code"])
+
+#: Deeds, qualities and exclamations, which name no subject alone whatever a conversation is about; as stems.
+_VAGUE = frozenset(
+    terms(
+        """
+        accept achieve add adjust affect aggressive alive allow alright amaze amazed appear apply attend available
+        await awful basic behave blast blessed boost brief bright calm capture challenging chat cheer choose clear
+        compare complete complex confident connect consider contain continue cope correct count cover current
+        daily decide delicious deserve determine develop direct discover discuss display dude dynamic ease efficient em emotional
+        enhance entire escape essential exact exclusive exist expect explain explore express extra fave fill fit fix
+        focus follow force frustrate fuel fulfill future gain generate genuine grab grand guy hang heartwarming hilarious
+        hit hold honest hurt ideal imagine impact implement impress improve incredible increase individual inspire
+        intense interested introduce involve jump key late learn legit limit live losing lost lucky manage matter
+        maximum mention method middle mind minimum minor miss mix motivate multiple natural necessary normal notice obvious
+        occur offer open organize outside overcome particular pause peaceful positive possible powerful prefer prepare present
+        pretend prevent prioritize promise proper prove quick quit rare reach ready realize receive recent recommend
+        reduce refer reflect relate relax relevant rely remain remind remove replace represent require respond rest
+        reveal rewarding rich rough rush safe satisfied scared select send separate serve shine significant similar
+        simple single slow smart smooth solid spread stick sticky strong stuck stunning succeed suck suggest suit
+        supportive suppose surprise surround switch tackle tend thought throw tired tiring touch tough ultra understand
+        unknown unique update upgrade vague valuable various verify vibe visit waste wild woke wonder woohoo word worry
+        worth wrap yell
+        """
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What of a note its topics may be named from."""
+    """What of a note its topics may be named from; ``speaker`` is for telling who speaks from what is spoken of."""
 
     keywords: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -23,56 +67,186 @@ class Material:
 
 
 class Vocabulary:
-    """Counts in how many notes each term stands."""
+    """In how many notes of the tree each term stands, against which the notes of one topic are held.
+
+    Terms are the stems of words ("adopt"), of phrases ("adopt agenc") and the tags ("#family"). The material of a note is
+    read when the first name is asked for that it may matter to, and kept until the note is removed.
+    """
 
     def __init__(self, material_of: Callable[[str], Material]) -> None:
         self._material_of = material_of
-        self._terms: dict[str, dict[str, str]] = {}
-        self._counts: Counter[str] = Counter()
+        self._forms: dict[str, Mapping[str, str]] = {}  # of each note counted: its terms, as they are written there
+        self._speaker: dict[str, str | None] = {}
+        self._notes_with: Counter[str] = Counter()
+        self._notes_by: Counter[str | None] = Counter()
         self._uncounted: dict[str, None] = {}
 
     def add(self, ids: Iterable[str]) -> None:
+        """Count notes in that are not counted yet."""
         self._uncounted.update(dict.fromkeys(ids))
 
     def remove(self, ids: Iterable[str]) -> None:
+        """Take notes out of the count, each with what it was counted with."""
         for note_id in ids:
             self._uncounted.pop(note_id, None)
-            self._counts.subtract(self._terms.pop(note_id, {}).keys())
+            if note_id in self._forms:
+                self._notes_with.subtract(self._forms.pop(note_id).keys())
+                self._notes_by[self._speaker.pop(note_id)] -= 1
 
-    def name(self, notes: Collection[str], avoid: Collection[str] = ()) -> str:
+    def name(self, parts: Sequence[Collection[str]], avoid: Collection[str] = ()) -> str:
+        """A name for the topic of all the notes in ``parts``, which are those of the topics below it, or one of a leaf.
+
+        It differs from the names in ``avoid`` where the notes allow it. A word of a subject is preferred that stands in
+        all parts; the names of those who speak are never taken.
+        """
+        self._count()
+        forms = [[self._read(note_id)[0] for note_id in sorted(part)] for part in parts]
+        people = frozenset(stem for name, n in self._notes_by.items() if n > 0 and name for stem in terms(name))
+        return _composed(_Subject(forms, self._notes_with, len(self._forms), people, avoid))
+
+    def _count(self) -> None:
         for note_id in self._uncounted:
-            self._terms[note_id] = self._of(note_id)
-            self._counts.update(self._terms[note_id].keys())
+            forms, speaker = self._read(note_id)
+            self._forms[note_id], self._speaker[note_id] = forms, speaker
+            self._notes_with.update(forms.keys())
+            self._notes_by[speaker] += 1
         self._uncounted.clear()
-        counts: Counter[str] = Counter()
-        surface: dict[str, Counter[str]] = {}
-        for note in sorted(notes):
-            for key, form in self._of(note).items():
-                counts[key] += 1
-                surface.setdefault(key, Counter())[form] += 1
-        total = sum(counts.values())
-        taken = {key for name in avoid for part in name.split(" · ") for key in terms(part)}
-        worth = {key: counts[key] * log(1 + total / max(self._counts[key], 1)) for key in counts}
-        ranked = sorted(counts, key=lambda key: (-worth[key] * (0.5 if set(key.split()) & taken else 1), key))
-        chosen: list[str] = []
-        used: set[str] = set()
-        for key in ranked:
-            if not used & set(key.split()):
-                form = max(surface[key], key=lambda f: (surface[key][f], f))
-                if len(" · ".join([*chosen, form])) <= MAX_NAME:
-                    chosen.append(form)
-                    used |= set(key.split())
-            if len(chosen) == 2:
-                break
-        return " · ".join(chosen) or "small talk"
 
-    def _of(self, note_id: str) -> dict[str, str]:
-        if note_id in self._terms:
-            return self._terms[note_id]
+    def _read(self, note_id: str) -> tuple[Mapping[str, str], str | None]:
+        if note_id in self._forms:
+            return self._forms[note_id], self._speaker[note_id]
         material = self._material_of(note_id)
-        found: dict[str, str] = {}
-        for phrase in (*material.keywords, *material.entities):
-            key = " ".join(terms(phrase))
-            if key:
-                found.setdefault(key, phrase)
-        return found
+        return dict(_terms(material)), material.speaker
+
+
+class _Subject:
+    """What the notes of one topic have in common: how many of them hold each term, and what that is worth in a name."""
+
+    def __init__(
+        self,
+        parts: Sequence[Sequence[Mapping[str, str]]],
+        notes_with: Mapping[str, int],
+        n_notes: int,
+        people: frozenset[str],
+        avoid: Collection[str],
+    ) -> None:
+        self.forms = [forms for part in parts for forms in part]
+        self.counts = Counter(chain.from_iterable(self.forms))
+        self.people = people
+        self.avoid = avoid
+        n = len(self.forms)
+        self.n_terms = 2 if len(parts) < 2 else 3
+        # Of a leaf's notes, a seventh must share what it is called after; a topic of topics holds many subjects.
+        self.solid = 1.0 if n <= 3 else max(2.0, (0.15 if len(parts) < 2 else 0.025) * n)
+        self._rest = n / max(n_notes, n)
+        self._notes_with = notes_with
+        self._by_part = [Counter(chain.from_iterable(part)) for part in parts] if len(parts) > 1 else []
+        self._taken = {" ".join(terms(part)) for name in avoid for part in name.split(_BETWEEN)}
+        enough = max(2.0, 0.6 * self.solid) if n > 3 else 1.0
+        self.worth = {key: self._worth(key, k) for key, k in self.counts.items() if k >= enough and self._names(key, k)}
+
+    def _names(self, key: str, k: int) -> bool:
+        """Whether a term can be a name: no speaker, no deed, and no word that mostly describes another."""
+        if key.endswith(_NO_NOUN) or (key in _VAGUE) or not self.people.isdisjoint(key.split()):
+            return False
+        return self.counts[key + _NO_NOUN] <= 0.6 * k
+
+    def _worth(self, key: str, k: int) -> float:
+        """Class-based TF-IDF: how many notes hold it, times the logarithm of how much more often than notes elsewhere."""
+        expected = max(self._notes_with.get(key, 0), k) * self._rest
+        worth = k * (0.1 + log(min(k / expected, 20.0)))  # capped, lest what three notes say outdo what twenty do
+        if self._by_part:
+            even = sum(part[key] ** 2 for part in self._by_part)
+            worth *= sqrt(k * k / even / len(self._by_part))
+        if key.startswith(_TAG):
+            worth *= 0.5
+        return worth * 0.5 if key.removeprefix(_TAG) in self._taken else worth
+
+    def accepted(self, key: str, used: Collection[str], chosen: Sequence[str]) -> str:
+        """How a term, or the phrase it mostly stands in, would be written as the next of a name; "" where it can't be."""
+        if any(_akin(stem, other) for stem in terms(key) for other in used):
+            return ""
+        form = self.written(self.widest(key, used))
+        name = _BETWEEN.join([*chosen, form])
+        return "" if self.is_person(form) or len(name) > MAX_NAME or (chosen and name in self.avoid) else form
+
+    def widest(self, key: str, used: Collection[str]) -> str:
+        """The phrase that a word mostly stands in ("adopt agenc" for "adopt"); the word itself where there is none."""
+        least = max(2.0, 0.6 * self.counts[key])
+        wider = [
+            phrase
+            for phrase, k in self.counts.items()
+            if k >= least and " " in phrase and key in (stems := phrase.split())
+            and self.people.isdisjoint(stems) and not set(stems) & set(used)
+        ]  # fmt: skip
+        return max(wider, key=lambda phrase: (self.counts[phrase] * len(phrase.split()), phrase), default=key)
+
+    def written(self, key: str) -> str:
+        """A term as it is written most often, as a noun where it is one anywhere."""
+        forms = Counter(forms[key] for forms in self.forms if key in forms)
+        return max(forms, key=lambda form: (not _is_deed(form), forms[form], -len(form), form))
+
+    def is_person(self, form: str) -> bool:
+        """Whether it is short for the name of someone who speaks, like "Mel" for Melanie."""
+        return form != form.lower() and any(person.startswith(form.lower()) for person in self.people)
+
+
+def _composed(subject: _Subject) -> str:
+    """The most worthy term, and further ones that are in notes without the terms before them."""
+    worth = dict(subject.worth)
+    solid = {key: value for key, value in worth.items() if subject.counts[key] >= subject.solid}
+    chosen = [] if solid else [CHATTER]
+    candidates = solid or worth
+    used: set[str] = set()
+    first = 0.0
+    without = subject.forms
+    while candidates and len(chosen) < subject.n_terms:
+        left = Counter(chain.from_iterable(without))
+        value = {key: value * (0.5 + 0.5 * left[key] / subject.counts[key]) for key, value in candidates.items()}
+        key = min(value, key=lambda key: (-value[key], key))
+        if value[key] < (0.05 if _BETWEEN.join(chosen) in subject.avoid else 0.25) * first:
+            break
+        del worth[key]
+        form = subject.accepted(key, used, chosen)
+        if form:
+            first = first or value[key]
+            chosen.append(form)
+            used |= {*terms(form), *key.split()}
+            without = [forms for forms in without if key not in forms]
+            candidates = worth
+        else:
+            candidates.pop(key, None)
+    return _BETWEEN.join(chosen) or CHATTER
+
+
+def _akin(stem: str, other: str) -> bool:
+    """Whether two stems are those of the same word, or of words that one of them is made from ("danc", "dancer")."""
+    short, long = sorted((stem, other), key=len)
+    return short == long or (len(short) > 3 and long.startswith(short))
+
+
+def _terms(material: Material) -> Iterator[tuple[str, str]]:
+    """The terms of a note, as they are written there; of two ways to write it the last counts, which is a name's."""
+    for tag in material.tags:
+        if tag not in _KINDS:
+            yield _TAG + tag, tag
+    for phrase in (*material.keywords, *material.entities):
+        words = [(stem, word) for word in _WORD.findall(phrase) if len(stem := _stem(word)) > 1]
+        for place, (stem, word) in enumerate(words, start=1):
+            yield stem, word
+            if place < len(words) or _is_deed(word):
+                yield stem + _NO_NOUN, word
+        for size in (2, 3):
+            if size <= len(words):
+                stems, forms = zip(*words[-size:], strict=True)
+                yield " ".join(stems), " ".join(forms)
+
+
+@lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    return " ".join(terms(word))
+
+
+def _is_deed(word: str) -> bool:
+    """Whether a word tells a deed or a manner, by its ending; some nouns among them are told too."""
+    return len(word) > 5 and word.endswith(("ed", "ly"))

@@ -15,13 +15,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from zettel.index._clusters import Whole, halves
+import numpy as np
+
+from zettel.index._clusters import Whole, halves, relocated
 from zettel.index._topics import ROOT, Leaves, Topics
 from zettel.index.naming import Material
 from zettel.model import Placement, TopicChange, TreeChange
 from zettel.protocols import TopicRow, Vector
 
 __all__ = ["Leaves", "Limits", "TopicTree"]
+
+BEAM = 3
+"""Topics of a layer below which the place of a note is looked for: with one, a tenth more land in the wrong leaf."""
+
+NEIGHBORS = 14
+"""Leaves near to one that is split whose notes may find a better place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +84,8 @@ class TopicTree(Topics):
         return self._planned
 
     def _arrive(self, note_id: str) -> None:
-        node = self._nodes[ROOT]
-        vector = self._vectors([note_id])[0]
-        while node.children:
-            node = self._nodes[self._nearest(node.children, vector)]
-        leaf = self._open(ROOT, 1, self._words.name([note_id]), 1) if node.id == ROOT else node.id
+        near = self._nearest_leaves(self._vectors([note_id])[0])
+        leaf = near[0] if near else self._open(ROOT, 1, self._words.name([[note_id]]), 1)
         self._put(note_id, leaf)
         self._split_leaf(leaf)
         self._name_outgrown(self._above(self._place[note_id]))
@@ -92,19 +97,43 @@ class TopicTree(Topics):
         self._shrink(leaf)
         self._name_outgrown(above)
 
-    def _nearest(self, topics: Sequence[int], vector: Whole) -> int:
-        return topics[self._sums.nearest([self._nodes[topic_id].slot for topic_id in topics], vector)]
+    def _nearest_leaves(self, vector: Whole) -> list[int]:
+        """The leaves below the few topics that come nearest to a vector on each layer, the nearest first."""
+        reached = [ROOT]
+        while any(self._nodes[topic_id].children for topic_id in reached[:BEAM]):
+            below = [child for topic_id in reached[:BEAM] for child in self._nodes[topic_id].children or [topic_id]]
+            reached = self._by_nearness(sorted(below), vector)
+        return [] if reached == [ROOT] else reached
+
+    def _by_nearness(self, topics: Sequence[int], vector: Whole) -> list[int]:
+        slots = [self._nodes[topic_id].slot for topic_id in topics]
+        return [topics[i] for i in self._sums.by_nearness(slots, vector)]
 
     # ---------------------------------------------------------------- growing
 
     def _split_leaf(self, leaf: int) -> None:
-        notes = sorted(self._nodes[leaf].notes)
-        if len(notes) <= self._limits.max_leaf:
+        """Split a leaf that holds too much; notes around the cut, and in the leaves nearest to it, find their place."""
+        node, limits = self._nodes[leaf], self._limits
+        if len(node.notes) <= limits.max_leaf:
             return
-        stay, go = halves(self._vectors(notes))
-        new = self._part(leaf, [notes[i] for i in stay], [notes[i] for i in go])
-        for i in go:
-            self._put(notes[i], new)
+        near = self._nearest_leaves(self._sums.total([node.slot])[0])
+        topics = [leaf, *[other for other in near if other != leaf][:NEIGHBORS]]
+        notes = [note_id for topic_id in topics for note_id in sorted(self._nodes[topic_id].notes)]
+        homes = np.repeat(np.arange(len(topics)), [len(self._nodes[topic_id].notes) for topic_id in topics])
+        vectors = self._vectors(notes)
+        homes[halves(vectors[: len(node.notes)])[1]] = len(topics)
+        before = homes
+        homes = relocated(vectors, before, least=limits.min_leaf, most=limits.max_leaf)
+        parts = [[notes[i] for i in np.flatnonzero(homes == home)] for home in range(len(topics) + 1)]
+        new = self._part(leaf, [parts[0]], [parts[-1]])
+        for topic_id, part in zip([*topics, new], parts, strict=True):
+            for note_id in part:
+                if self._place[note_id] != topic_id:
+                    self._put(note_id, topic_id)
+        for home, topic_id in enumerate(topics[1:], start=1):
+            if 4 * np.count_nonzero((homes == home) != (before == home)) >= len(parts[home]):
+                self._name(topic_id)
+            self._name_outgrown(self._above(topic_id))
         self._split_leaf(leaf)
         self._split_leaf(new)
         self._split_inner(self._nodes[leaf].above)
@@ -117,7 +146,7 @@ class TopicTree(Topics):
             self._deepen()
             return
         stay, go = self._halves(children)
-        new = self._part(topic_id, self._beneath(stay), self._beneath(go))
+        new = self._part(topic_id, self._notes_of(stay), self._notes_of(go))
         for child in go:
             self._hang_below(child, new)
         self._split_inner(new)
@@ -131,9 +160,9 @@ class TopicTree(Topics):
             groups = [part for group in groups for part in (self._halves(group) if len(group) >= 4 else [group])]
         names: list[str] = []
         for number, group in enumerate(groups, start=1):
-            notes = self._beneath(group)
-            names.append(self._words.name(notes, names))
-            new = self._open(ROOT, number, names[-1], len(notes))
+            parts = self._notes_of(group)
+            names.append(self._words.name(parts, names))
+            new = self._open(ROOT, number, names[-1], sum(map(len, parts)))
             for child in group:
                 self._hang_below(child, new)
             self._split_inner(new)
@@ -144,14 +173,14 @@ class TopicTree(Topics):
         first, second = ([topics[i] for i in part] for part in parts)
         return first, second
 
-    def _part(self, topic_id: int, staying: Sequence[str], going: Sequence[str]) -> int:
+    def _part(self, topic_id: int, staying: Sequence[Sequence[str]], going: Sequence[Sequence[str]]) -> int:
         """Found a topic beside another for the notes that will go there, and name both after what they then hold."""
         above = self._nodes[topic_id].above
         around = self._names_around(topic_id)
         name = self._words.name(staying, around)
         other = self._words.name(going, [*around, name])
-        new = self._open(above, self._free_number(above), other, len(going))
-        self._amend_row(topic_id, name=name, named_at=len(staying))
+        new = self._open(above, self._free_number(above), other, sum(map(len, going)))
+        self._amend_row(topic_id, name=name, named_at=sum(map(len, staying)))
         return new
 
     # -------------------------------------------------------------- shrinking
@@ -171,7 +200,7 @@ class TopicTree(Topics):
         ]
         above = node.above
         if beside and (node.children or node.notes):
-            self._merge(node.id, self._nearest(beside, self._sums.total([node.slot])[0]))
+            self._merge(node.id, self._by_nearness(beside, self._sums.total([node.slot])[0])[0])
             self._shrink(above)
         elif not node.children and not node.notes:
             self._close(topic_id)
@@ -211,8 +240,9 @@ class TopicTree(Topics):
                     self._name(topic_id)
 
     def _name(self, topic_id: int) -> None:
-        notes = self.notes_in(topic_id)
-        self._amend_row(topic_id, name=self._words.name(notes, self._names_around(topic_id)), named_at=len(notes))
+        parts = self._notes_of(self._nodes[topic_id].children or [topic_id])
+        name = self._words.name(parts, self._names_around(topic_id))
+        self._amend_row(topic_id, name=name, named_at=sum(map(len, parts)))
 
     def _names_around(self, topic_id: int) -> list[str]:
         """The names of the topic above one and of those beside it."""
@@ -259,5 +289,5 @@ class TopicTree(Topics):
             leaf = self._nodes[leaf].above
         return topics[::-1]
 
-    def _beneath(self, topics: Iterable[int]) -> list[str]:
-        return [note_id for topic_id in topics for note_id in self.notes_in(topic_id)]
+    def _notes_of(self, topics: Iterable[int]) -> list[list[str]]:
+        return [self.notes_in(topic_id) for topic_id in topics]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pydantic import JsonValue
+
 from zettel.model import Link, LinkChange
 from zettel.protocols import Arrival, LinkRule
 
@@ -31,10 +33,14 @@ def link(
     return changes
 
 
-def link_change(link: Link, *, gone: bool = False) -> LinkChange:
-    """The change that brings a link, or takes it out."""
-    fields = link.model_dump(include={"weight", "reason", "created_by"})
+def link_change(link: Link, *, replaces: Link | None = None, gone: bool = False) -> LinkChange:
+    """The change that brings a link, in place of another of its key or of none, or that takes it out."""
+    before = link if gone else replaces
     return LinkChange(
         id="", source_id=link.source_id, target_id=link.target_id, kind=link.kind,
-        before=fields if gone else None, after=None if gone else fields,
+        before=None if before is None else _fields(before), after=None if gone else _fields(link),
     )  # fmt: skip
+
+
+def _fields(link: Link) -> dict[str, JsonValue]:
+    return link.model_dump(include={"weight", "reason", "created_by"})

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from zettel.analyzer._words import FILLERS
 from zettel.model import Note
 from zettel.text import surface, terms
+from zettel.vocabulary import FILLERS
 
 _FILLERS = frozenset(term for word in FILLERS for term in terms(word))
 _SHARED_FILE = re.compile(r"\[shares [^\]]*\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
@@ -38,7 +38,7 @@ def quoted(shared: Iterable[str], note: Note, k: int = 3) -> str:
 
 
 def content(text: str, people: frozenset[str]) -> set[str]:
-    """The terms of what a text says itself: no fillers, no names of those who speak, no description of a shared file."""
+    """The terms that say something: no fillers, no names of those who speak, nothing told of a shared file."""
     return set(terms(spoken(text))) - _FILLERS - _stems(people)
 
 

@@ -21,6 +21,7 @@ class Scan:
     def __init__(self, query: Query, columns: Columns, config: Config) -> None:
         self.query = query
         self.columns = columns
+        self.n_rescored = len(columns.vectors)  # passages whose cosine was computed, rather than estimated
         self._config = config
         self._bm25: dict[bool, Values] = {}
         self._said: dict[int, list[str]] = {}
@@ -47,9 +48,15 @@ class Scan:
         if len(own) != self.columns.n:  # a long note lends the mean of its passages
             counts = np.diff(np.append(self.columns.first, len(own)))
             own = np.add.reduceat(own, self.columns.first) / counts
+        return self._with_windows(own)
+
+    def _with_windows(self, own: Values) -> Values:
+        """The cosines of the sums of vectors, from each note's own product, shape ``(n,)``."""
         padded = np.append(own, 0.0)  # row -1, for places without a neighbor
-        total: Values = own + padded[self.columns.windows].sum(axis=1)
-        return total / self.columns.norms
+        around = np.zeros_like(own)
+        for others in self.columns.windows.T:
+            around += padded[others]
+        return (own + around) / self.columns.norms
 
     # ---------------------------------------------------------------- lexical
 
@@ -72,12 +79,21 @@ class Scan:
             self._bm25[context] = self._score_terms(context=context)
         return self._bm25[context]
 
+    @cached_property
+    def _saturation(self) -> NDArray[np.float32]:
+        """What a term's frequency is weighed against in each note, by its length: ``(n,)``."""
+        k1, b, lengths = self._config.k1, self._config.b, self.columns.lengths
+        mean = max(float(lengths[self.columns.alive].sum()) / self._n_alive, 1e-9)
+        saturation: NDArray[np.float32] = k1 * (1 - b + b * lengths / mean)
+        return saturation
+
+    @cached_property
+    def _n_alive(self) -> int:
+        return max(int(np.count_nonzero(self.columns.alive)), 1)
+
     def _score_terms(self, *, context: bool) -> Values:
-        columns, k1, b = self.columns, self._config.k1, self._config.b
-        n = max(int(columns.alive.sum()), 1)
-        mean = max(float(columns.lengths[columns.alive].sum()) / n, 1e-9)
-        saturation = k1 * (1 - b + b * columns.lengths / mean)
-        score = np.zeros(columns.n)
+        n, saturation = self._n_alive, self._saturation
+        score = np.zeros(self.columns.n)
         for _, posting in self._postings:
             df = len(posting.rows)
             if df:
@@ -92,14 +108,11 @@ class Scan:
             return posting.rows, posting.text + self._config.annotation_tf * posting.annotations
         spoken = posting.text > 0
         rows, counts = posting.rows[spoken], posting.text[spoken]
-        windows = self.columns.windows
-        width = windows.shape[1] + 1
-        around = np.concatenate([rows[:, None], windows[rows]], axis=1).ravel()
-        weights = np.repeat(counts, width)
-        there = around >= 0
-        total = np.bincount(around[there], weights[there], minlength=self.columns.n).astype(np.float64)
-        found = np.flatnonzero(total).astype(np.int64)
-        return found, total[found]
+        around = np.concatenate([rows[:, None], self.columns.windows[rows]], axis=1)
+        weights = np.repeat(counts, around.shape[1])
+        total = np.bincount(around.ravel() + 1, weights, self.columns.n + 1)[1:]  # at 0, places without a neighbor
+        found = np.flatnonzero(total)
+        return found, total[found].astype(np.float64)
 
     def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from zettel.model import (
     Erasure,
     Link,
     LinkChange,
+    LinkKind,
     Note,
     NoteChange,
     Placement,
@@ -180,21 +181,25 @@ class SQLiteStore(SQLiteFile):
         with self._errors():
             return {row[0] for row in self._db.execute("SELECT id FROM erased WHERE ns = ?", (self._ns,))}
 
-    def links(self, ids: Iterable[str] | None = None) -> list[Link]:
+    def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
         self.head()
         query = "SELECT source, target, kind, weight, reason, created_by FROM links WHERE ns = ?"
+        values: list[Any] = [self._ns]
+        if kinds is not None:
+            query += f" AND kind IN {_marks(list(kinds))}"
+            values += kinds
         with self._errors():
             self._sync_ids()
             if ids is None:
-                rows = set(self._db.execute(query, (self._ns,)))
+                rows = set(self._db.execute(query, values))
             else:
                 ordinals = [self._ordinals[i] for i in dict.fromkeys(ids) if i in self._ordinals]
                 rows = {
                     row
                     for chunk in _chunks(ordinals)
                     for end in ("source", "target")
-                    for row in self._db.execute(f"{query} AND {end} IN {_marks(chunk)}", (self._ns, *chunk))
+                    for row in self._db.execute(f"{query} AND {end} IN {_marks(chunk)}", (*values, *chunk))
                 }
             self._sync_ids()  # again: a link read just now may be one of a note that has just arrived
         with self._reading():
@@ -412,12 +417,10 @@ class SQLiteStore(SQLiteFile):
                     self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
             case TopicChange():
                 self._change_topic(change)
-            case Placement(note_id=note_id, after=None):
-                self._db.execute("UPDATE notes SET topic = NULL WHERE ns = ? AND id = ?", (self._ns, note_id))
             case Placement(note_id=note_id, after=topic_id):
-                self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, topic_id)
-                update = "UPDATE notes SET topic = ? WHERE ns = ? AND id = ? AND present RETURNING 1"
-                self._one(update, topic_id, self._ns, note_id)
+                self._expect_topic(topic_id)
+                update = "UPDATE notes SET topic = ? WHERE ns = ? AND id = ? AND present"
+                self._db.execute(update, (topic_id, self._ns, note_id))
             case Erasure():
                 self._erase(change, commit)
 
@@ -431,10 +434,13 @@ class SQLiteStore(SQLiteFile):
             )
             return
         row = TopicRow(**change.after)  # type: ignore[arg-type]  # checked when it was made
-        if row.parent is not None:
-            self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, row.parent)
+        self._expect_topic(row.parent)
         values = row.parent, row.number, row.name, row.named_at
         self._db.execute("INSERT OR REPLACE INTO topics VALUES (?, ?, ?, ?, ?, ?, 1)", (*key, *values))
+
+    def _expect_topic(self, topic_id: int | None) -> None:
+        if topic_id is not None:
+            self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, topic_id)
 
     def _count(self, revision: Revision, trigger: int, n: int) -> None:
         """Count a revision as one more (or less) of its note on the day of its trigger; not where either was erased."""

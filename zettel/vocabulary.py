@@ -1,4 +1,4 @@
-"""Word lists of the local analyzer, in lower case.
+"""Lists of English words, in lower case: those that carry no subject, and those that tell kinds and subjects.
 
 Written by hand for this library, from what is said in any conversation whatever its subject.
 """
@@ -169,3 +169,8 @@ SUBJECTS = {
     }.items()
     for word in words.split()
 }
+
+#: Tags that tell what one message does or holds, not what it is about.
+SIGNS = frozenset(
+    {"question", "request", "plan", "answered", "person", "place", "organization", "title", "date", "link", "code"}
+)

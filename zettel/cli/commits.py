@@ -1,0 +1,233 @@
+"""Commits and changes in words. Pure: values in, text out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from pydantic import JsonValue
+
+from zettel.cli.wording import Title, count, short_id
+from zettel.model import (
+    Change,
+    Commit,
+    Erasure,
+    FieldDiff,
+    LinkChange,
+    NoteChange,
+    Placement,
+    Revision,
+    TopicChange,
+    Use,
+)
+from zettel.text import shorten
+
+_NAMED = 2  # notes of one kind of change that are named one by one; more are counted
+_VALUE = 60  # characters of an annotation that was replaced by another
+
+#: The field of a diff that tells a note's place among the topics.
+PLACE = "place"
+
+#: What a topic is called, by its id.
+TopicTitle = Callable[[int], str]
+
+
+def summary(commit: Commit, title: Title) -> str:
+    """What a commit changed, in one line: notes by name where they are few, all else by counts."""
+    changes = commit.changes
+    named, counted = _sorted([*_notes(changes), *_statuses(changes), *_uses(changes)], title)
+    named += [f"{', '.join(_fields(only))} of {title(only.note_id)} revised" for only in _single_revision(changes)]
+    counted += [*_revisions(changes), *_links(changes), *_topics(changes)]
+    return "; ".join([*_undone(changes), *named, *([", ".join(counted)] if counted else [])]) or "nothing"
+
+
+def _undone(changes: Sequence[Change]) -> Iterator[str]:
+    """What was taken back; that notes change their places among the topics follows from it."""
+    taken_back = [c.undoes for c in changes if c.undoes and not isinstance(c, TopicChange | Placement)]
+    if len(taken_back) == 1:
+        yield f"takes back change {taken_back[0]}"
+    elif taken_back:
+        commits = sorted({int(c.partition(".")[0]) for c in taken_back})
+        yield f"takes back {len(taken_back)} changes of commit{'s' * (len(commits) > 1)} {', '.join(map(str, commits))}"
+
+
+_Told = tuple[str, list[str]]  # what happened to notes, with "note" in it, and their ids
+
+
+def _sorted(told: Iterable[_Told], title: Title) -> tuple[list[str], list[str]]:
+    """What happened to few notes, which are named, and what to many, which are counted."""
+    named, counted = [], []
+    for what, ids in told:
+        if 0 < len(ids) <= _NAMED:
+            named.append(f"{what} {' and '.join(map(title, ids))}")
+        elif ids:
+            counted.append(f"{len(ids):,} {what.replace('note', 'notes')}")
+    return named, counted
+
+
+def _notes(changes: Sequence[Change]) -> Iterator[_Told]:
+    arrivals = [c for c in changes if isinstance(c, NoteChange)]
+    yield "new note", [c.note_id for c in arrivals if c.after is not None and c.undoes is None]
+    yield "note brought back", [c.note_id for c in arrivals if c.after is not None and c.undoes]
+    yield "note taken out", [c.note_id for c in arrivals if c.after is None]
+
+
+def _statuses(changes: Sequence[Change]) -> Iterator[_Told]:
+    for before, after, words in (
+        (None, "archived", "note forgotten"),
+        ("archived", None, "note brought back"),
+        (None, "superseded", "note superseded"),
+        (None, "quarantined", "note quarantined"),
+    ):
+        yield words, [
+            c.note_id
+            for c in changes
+            if isinstance(c, Revision) and "status" in c.after and c.after["status"] != c.before["status"]
+            if before in (None, c.before["status"]) and after in (None, c.after["status"])
+        ]
+
+
+def _uses(changes: Sequence[Change]) -> Iterator[_Told]:
+    yield "note used", [c.note_id for c in changes if isinstance(c, Use) and c.count > 0]
+    yield "note no longer used", [c.note_id for c in changes if isinstance(c, Use) and c.count < 0]
+    yield "note erased", [c.note_id for c in changes if isinstance(c, Erasure)]
+
+
+def _fields(revision: Revision) -> list[str]:
+    """The fields that it changes, apart from the status, which is told otherwise."""
+    return sorted(set(revision.after) - {"status"})
+
+
+def _annotating(changes: Sequence[Change]) -> list[Revision]:
+    return [c for c in changes if isinstance(c, Revision) and _fields(c)]
+
+
+def _single_revision(changes: Sequence[Change]) -> list[Revision]:
+    """The one revision of a commit that does little else, or none."""
+    revisions = _annotating(changes)
+    return revisions if len(revisions) == 1 and not any(isinstance(c, NoteChange) for c in changes) else []
+
+
+def _revisions(changes: Sequence[Change]) -> Iterator[str]:
+    if not _single_revision(changes):
+        revisions = _annotating(changes)
+        yield from _some(sum(c.undoes is None for c in revisions), "revision")
+        yield from _some(sum(c.undoes is not None for c in revisions), "revision", "taken back")
+
+
+def _links(changes: Sequence[Change]) -> Iterator[str]:
+    links = [c for c in changes if isinstance(c, LinkChange)]
+    yield from _some(sum(c.before is None for c in links), "link")
+    yield from _some(sum(c.before is not None and c.after is not None for c in links), "link", "changed")
+    yield from _some(sum(c.after is None for c in links), "link", "removed")
+
+
+def _topics(changes: Sequence[Change]) -> Iterator[str]:
+    """What became of topics, and how many notes went from one to another: that an arriving note enters one is known."""
+    topics = [c for c in changes if isinstance(c, TopicChange)]
+    yield from _some(sum(c.before is None for c in topics), "new topic")
+    yield from _some(sum(c.after is None for c in topics), "topic", "gone")
+    yield from _some(len(_moved(changes)), "note", "in another topic")
+
+
+def _moved(changes: Iterable[Change]) -> set[str]:
+    moves = (c for c in changes if isinstance(c, Placement))
+    return {c.note_id for c in moves if c.before is not None and c.after is not None}
+
+
+def _some(number: int, noun: str, rest: str = "") -> Iterator[str]:
+    if number:
+        yield f"{count(number, noun)} {rest}".rstrip()
+
+
+# ----------------------------------------------------------------------- diff
+
+
+def change_words(diff: FieldDiff) -> tuple[str, str]:
+    """A line of a diff: its sign (+ came, - went, ~ changed) and what happened to which field."""
+    match diff.field:
+        case "link":
+            return _sign(diff), f"link {_link(diff.after or diff.before)}"
+        case "text":
+            return _sign(diff), _plain(diff.after if diff.after is not None else diff.before)
+        case "uses":
+            return ("+", "used") if diff.after == 1 else ("-", "a use taken back")
+        case "topic":
+            names = (shorten(_plain(name), _VALUE) for name in (diff.before, diff.after) if name)
+            return _sign(diff), f"topic {' → '.join(names)}"
+    return "~", field_words(diff.field, diff.before, diff.after)
+
+
+def moves(diffs: Iterable[FieldDiff], topic: TopicTitle) -> Iterator[str]:
+    """How many notes went from one topic to another. That one that comes enters a topic goes without saying."""
+    ways = Counter((d.before, d.after) for d in diffs if d.field == PLACE)
+    for (before, after), number in ways.items():
+        if isinstance(before, int) and isinstance(after, int):
+            yield f"{count(number, 'note')} from topic {topic(before)} to {topic(after)}"
+
+
+def field_words(name: str, before: JsonValue, after: JsonValue) -> str:
+    """What was done to a field: of lists and of several lines what came and went, of all else before and after."""
+    if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
+        before, after = _lines(before), _lines(after)
+    if isinstance(before, list) and isinstance(after, list):
+        gone, new = [x for x in before if x not in after], [x for x in after if x not in before]
+        parts = [*(f"-{_plain(x)}" for x in gone), *(f"+{_plain(x)}" for x in new)]
+        return f"{name}: {' '.join(parts) or 'put in another order'}"
+    was, now = (shorten(_plain(x), _VALUE) or "nothing" for x in (before, after))
+    return f"{name}: {was} → {now}"
+
+
+def _lines(text: str) -> list[JsonValue]:
+    return list(text.split("\n"))
+
+
+def _sign(diff: FieldDiff) -> str:
+    return "+" if diff.before is None else "-" if diff.after is None else "~"
+
+
+def _link(side: JsonValue) -> str:
+    if not isinstance(side, dict):
+        return ""
+    reason = f": {side['reason']}" if side.get("reason") else ""
+    return f"{side.get('kind')} to {short_id(str(side.get('to')))}, weight {side.get('weight')}{reason}"
+
+
+def _plain(value: JsonValue) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# -------------------------------------------------------------------- history
+
+
+def events(changes: Sequence[Change], topic: TopicTitle) -> str:
+    """What the changes of one commit did to a note, but for its revisions."""
+    words = [w for change in changes for w in _event(change, topic)]
+    for what, links in (
+        ("linked", [c for c in changes if isinstance(c, LinkChange) and c.before is None]),
+        ("link changed", [c for c in changes if isinstance(c, LinkChange) and c.before and c.after]),
+        ("link removed", [c for c in changes if isinstance(c, LinkChange) and c.after is None]),
+    ):
+        kinds = Counter(link.kind for link in links)
+        words += [f"{what}: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}"] if kinds else []
+    return "; ".join(words)
+
+
+def _event(change: Change, topic: TopicTitle) -> Iterator[str]:
+    match change:
+        case NoteChange():
+            yield ("came" if change.undoes is None else "came back") if change.after is not None else "was taken out"
+        case Placement(before=int(), after=int(after)):
+            yield f"moved to topic {topic(after)}"
+        case Use():
+            yield "was used" if change.count > 0 else "a use was taken back"
+        case Erasure():
+            yield "was erased"
+
+
+def revised(change: Revision) -> str:
+    """What a revision did to its note, field by field."""
+    return "; ".join(field_words(name, change.before[name], value) for name, value in change.after.items())

@@ -1,0 +1,148 @@
+"""The command show: a note's card, its place, its neighborhood and its life."""
+
+# ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from zettel.cli import options
+from zettel.cli.browsing import write_links
+from zettel.cli.output import write, write_json
+
+if TYPE_CHECKING:
+    from zettel.cli.commits import TopicTitle
+    from zettel.cli.wording import Title
+    from zettel.model import HistoryEntry, Note, Revision, Topic
+
+_LABEL = 15  # columns of a field's name
+_ID = 9  # of a change's id
+
+
+def show(
+    memory: options.Memory,
+    note: options.Note,
+    *,
+    namespace: options.Namespace = "default",
+    timezone: options.Timezone = "UTC",
+    json: options.Json = False,
+) -> None:
+    """Show a note's card, its place among the topics, what it is linked with, and everything that ever happened to it.
+
+    A note that was taken out or erased has its history still. With --json: {"note": ..., "topics": [...], "links":
+    [...], "history": [...]}; the topics are those it stands in, from the top down.
+    """
+    from zettel.cli import access, wording
+
+    with access.reading(memory, namespace=namespace, timezone=timezone) as opened:
+        note_id = access.find_id(opened, note)
+        card = opened.get(note_id) if note_id in opened else None
+        place = wording.above(card.address, opened.topics()) if card else []
+        links = opened.links(note_id) if card else []
+        history = opened.history(note_id)
+        if json:
+            write_json({"note": card, "topics": place, "links": links, "history": history})
+            return
+        title = access.titles(opened)
+        if card is None:
+            write((note_id, "bold"), "  is not in the memory any more; this is its history")
+        else:
+            _write_card(card, place)
+        if links:
+            write()
+            write(("links", "bold"))
+            write_links(links, note_id, title)
+        undo = lambda change_id: wording.command("undo", memory, change_id, namespace=namespace)
+        _Life(history, timezone, title, access.topic_titles(opened), undo).write()
+
+
+def _write_card(note: Note, place: Sequence[Topic]) -> None:
+    from zettel.cli import wording
+
+    write((note.id, "bold"))
+    write((wording.when(note), "cyan"), "  ", (note.speaker or "", "green"))
+    write((note.text, "bold"))
+    write()
+    write_field("topic", f"{note.address}  {wording.trail(place)}" if place else "")
+    write_context(note.context)
+    told = {"id", "text", "speaker", "time", "sources", "context", "address"}
+    fields: dict[str, Any] = note.model_dump(mode="json", exclude=told)
+    for name, value in fields.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        write_field(name, "" if shown in (None, {}) else str(shown))
+    for source in note.sources:
+        write_field("source", wording.origin(source))
+        parts = source.model_dump(exclude_none=True)
+        write((" ".join(f"{name}={value}" for name, value in parts.items()), "dim"), indent=_LABEL)
+
+
+def write_context(context: str, *, indent: int = 0, width: int | None = None) -> None:
+    """Print the context of a card, and beneath it the lines that later notes have added."""
+    from zettel.evolution._card import added
+
+    later = added(context)
+    first = "\n".join(line for line in context.split("\n") if line not in later)
+    write_field("context", first, indent=indent, width=width)
+    for line in later:
+        write_field("  added", line, indent=indent, width=width)
+
+
+def write_field(name: str, value: str, *, indent: int = 0, width: int | None = None) -> None:
+    """Print a field's name and its value, unless that is empty."""
+    if value:
+        write((f"{name:<{_LABEL}}", "dim"), value, indent=indent, hang=_LABEL, width=width)
+
+
+class _Life:
+    """What happened to a note: a line a commit, and below it each revision with its cause and how to undo it."""
+
+    def __init__(
+        self,
+        history: Sequence[HistoryEntry],
+        timezone: str,
+        title: Title,
+        topic: TopicTitle,
+        undo: Callable[[str], str],
+    ) -> None:
+        self._history = history
+        self._zone = ZoneInfo(timezone)
+        self._title = title
+        self._topic = topic
+        self._undo = undo
+        self._taken_back = {entry.change.undoes: entry.change.id for entry in history if entry.change.undoes}
+
+    def write(self) -> None:
+        """Print it, oldest first."""
+        write()
+        write(("history", "bold"))
+        for _, entries in groupby(self._history, key=lambda entry: entry.commit):
+            self._write_commit(list(entries))
+
+    def _write_commit(self, entries: Sequence[HistoryEntry]) -> None:
+        from zettel.cli import commits, wording
+
+        first = entries[0]
+        words = commits.events([entry.change for entry in entries], self._topic)
+        revisions = [entry.change for entry in entries if entry.change.type == "revision"]
+        if words or revisions:
+            at = wording.stamp(first.at.astimezone(self._zone))
+            write((f"{first.commit:<{_ID}}", "cyan"), (f"{at}  {first.cause:<11} ", "dim"), words)
+        for revision in revisions:
+            self._write_revision(revision)
+
+    def _write_revision(self, change: Revision) -> None:
+        from zettel.cli import commits
+
+        write((f"{change.id:<{_ID}}", "yellow"), commits.revised(change), hang=_ID)
+        back = self._taken_back.get(change.id)
+        told = {
+            "why": f"takes back {change.undoes}" if change.undoes else change.reason,
+            "trigger": self._title(change.trigger) if change.trigger and not change.undoes else "",
+            "undo": f"taken back by {back}" if back else self._undo(change.id),
+        }
+        for name, value in told.items():
+            if value:
+                write((f"{name:<8}", "dim"), value, indent=_ID, hang=8)

@@ -1,0 +1,151 @@
+"""What the demo shows: a conversation taken in, its topics and links, a card that evolves, undo, and time travel."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from time import perf_counter
+
+from zettel.cli import access, commits, wording
+from zettel.cli.browsing import write_links, write_topics
+from zettel.cli.finding import write_reasons
+from zettel.cli.output import warn, write
+from zettel.cli.showing import write_context, write_field
+from zettel.memory import Memory
+from zettel.model import Change, Hit, Note
+
+_SESSIONS = re.compile(r"^(?=# )", re.MULTILINE)
+_WIDTH = 100
+
+# Both are among the questions of samples/questions.json, and these answers are those given there.
+_DOG = "What is the dog called?"
+_LIGHT = "Why did the light go out for eleven minutes in 1911?"
+_RIDDLE = 4  # the commit of 27 April, where the riddle of the light is told; it is solved on 19 October
+
+
+class Tour:
+    """One run. ``name`` is what the memory is called in the commands shown."""
+
+    def __init__(self, memory: Memory, name: str, transcript: Path) -> None:
+        self._memory = memory
+        self._name = shlex.quote(name)
+        self._transcript = transcript
+
+    def run(self) -> None:
+        """The parts, in order."""
+        self._ingest()
+        self._draw_topics()
+        dog = self._ask_and_look_around()
+        self._see_a_card_evolve(self._go_back())
+        self._forget_and_undo(dog)
+
+    def _ingest(self) -> None:
+        warn("reading the conversation ...")
+        started = perf_counter()
+        text = resources.files("zettel.samples").joinpath(self._transcript.name).read_text(encoding="utf-8")
+        sessions = [part for part in _SESSIONS.split(text) if part.strip()]
+        with self._transcript.open("w", encoding="utf-8", newline="\n") as file:
+            for session in sessions:
+                file.write(session)
+                file.flush()
+                self._memory.ingest(self._transcript)
+        write(
+            "Two friends turn a lighthouse keeper's cottage into a guest house, March to December 2025. They talk"
+            f" {len(sessions)} times; after each time, the same command takes in what is new, as one commit:",
+            width=_WIDTH,
+        )
+        self._command(f"ingest {shlex.quote(self._transcript.name)}")
+        seconds = perf_counter() - started
+        self._say(f"{len(self._memory)} notes in {self._memory.head} commits, {seconds:.1f} s, all on this machine")
+
+    def _draw_topics(self) -> None:
+        write()
+        self._command("topics", "each note found its place on arrival; topics split when they grow")
+        tree = self._memory.topics()
+        write_topics(tree, tree)
+
+    def _ask_and_look_around(self) -> Note:
+        write()
+        self._search(_DOG, " -k 1")
+        (hit,) = self._memory.search(_DOG, 1)
+        note = hit.note
+        self._show(hit)
+        write_reasons(hit, self._memory, indent=2, width=_WIDTH)
+        place = wording.trail(wording.above(note.address, self._memory.topics()))
+        write(("topic ", "dim"), f"{note.address} {place}", indent=2, hang=6, width=_WIDTH)
+        self._command(f"links {wording.short_id(note.id)}", "what it is linked with, and why")
+        write_links(self._memory.links(note.id), note.id, access.titles(self._memory), indent=2, width=_WIDTH)
+        return note
+
+    def _go_back(self) -> Note:
+        """Ask the riddle as of the day it was told, and now; the note that solves it."""
+        write()
+        self._search(_LIGHT, f" -k 1 --as-of {_RIDDLE}", "as it was known after their talk of 27 April")
+        self._show(self._memory.as_of(_RIDDLE).search(_LIGHT, 1)[0])
+        self._search(_LIGHT, " -k 1", "and half a year later")
+        (hit,) = self._memory.search(_LIGHT, 1)
+        self._show(hit)
+        return hit.note
+
+    def _see_a_card_evolve(self, answer: Note) -> None:
+        """Show a card that the answer's arrival has added to, take that back, and take back the taking back."""
+        revision = next((c for c in self._changes() if c.type == "revision" and c.trigger == answer.id), None)
+        if revision is None:  # with another embedder than the default one, other notes may be linked
+            return
+        show = f"show {wording.short_id(revision.note_id)}"
+        write()
+        self._command(show, "a note that the answer was linked with, and so has learned of it")
+        card = self._memory.get(revision.note_id)
+        write((f"{card.speaker}, {wording.when(card)}: ", "dim"), (card.text, "bold"), indent=2, hang=2, width=_WIDTH)
+        self._write_context(card.id)
+        write_field("why", revision.reason, indent=2, width=_WIDTH)
+        write_field("trigger", access.titles(self._memory)(answer.id), indent=2, width=_WIDTH)
+        self._undo(revision.id, "take that back ...")
+        self._command(show)
+        self._write_context(card.id)
+        self._undo(str(self._memory.head), "... and the taking back as well: nothing is ever lost")
+        self._command(show)
+        self._write_context(card.id)
+
+    def _changes(self) -> Iterator[Change]:
+        return (change for commit in self._memory.log() for change in commit.changes)
+
+    def _write_context(self, note_id: str) -> None:
+        write_context(self._memory.get(note_id).context, indent=2, width=_WIDTH)
+
+    def _forget_and_undo(self, note: Note) -> None:
+        write()
+        short = wording.short_id(note.id)
+        self._command(f"forget {short}", "put the dog's name away")
+        self._memory.forget(note.id)
+        forgotten = self._memory.head
+        self._search(_DOG, f" --why-not {short}")
+        self._say(self._memory.why_not(_DOG, note.id).why)
+        self._undo(str(forgotten))
+        self._search(_DOG, " -k 1")
+        self._show(self._memory.search(_DOG, 1)[0])
+
+    def _undo(self, what: str, remark: str = "") -> None:
+        self._command(f"undo {what}", remark)
+        commit = self._memory.undo(what)
+        self._say(f"commit {commit.id}: {commits.summary(commit, access.titles(self._memory))}")
+
+    def _search(self, question: str, more: str, remark: str = "") -> None:
+        self._command(f'search "{question}"{more}', remark)
+
+    def _show(self, hit: Hit) -> None:
+        said = f"{hit.note.speaker}, {wording.when(hit.note)}: "
+        write((said, "dim"), (hit.note.text, "bold"), indent=2, hang=2, width=_WIDTH)
+
+    def _command(self, words: str, remark: str = "") -> None:
+        """Print a command; the memory, which comes first, is put in here."""
+        name, _, rest = words.partition(" ")
+        typed = f"zettel {name} {self._name} {rest}".rstrip()
+        write(("$ ", "dim"), (typed, "cyan"), (f"  # {remark}" if remark else "", "dim"))
+
+    @staticmethod
+    def _say(words: str) -> None:
+        write(words, indent=2, width=_WIDTH)
