@@ -1,103 +1,171 @@
-"""Erasing a note: what must change besides its own rows, so that nothing of its text is left."""
+"""Erasing a note: what must change besides its own rows, so that nothing of its text is left.
+
+Its words may stand in what other notes' annotations quote of it, and in the names of topics. Both are blanked in all
+commits that hold them; what is shown now gets values without them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
 from zettel.errors import AnalyzerError
 from zettel.journal import BLANK, redact
-from zettel.model import Commit, Erasure, Note, NoteChange, Revision, revisable_fields
+from zettel.model import (
+    Commit,
+    Erasure,
+    Note,
+    NoteChange,
+    Revision,
+    TopicChange,
+    TreeChange,
+    parsed_fields,
+    revisable_fields,
+)
 from zettel.protocols import Analysis, Draft, Reader, Utterance
 from zettel.text import terms, words
 
 _ANALYZED = ("context", "keywords", "tags", "entities")
+_LISTS = _ANALYZED[1:]
 _QUOTATION = 3  # words in a row that are no chance: "why" stands in many a sentence that quotes nobody
+_UNNAMED = "unnamed"
 _Annotating = NoteChange | Revision
+_Analyze: TypeAlias = Callable[[Sequence[Utterance]], list[Analysis]]
 _Fields: TypeAlias = dict[str, JsonValue]
 
 
-def plan(note: Note, reader: Reader, analyze: Callable[[Sequence[Utterance]], list[Analysis]]) -> Draft:
-    """The draft that erases ``note``.
+def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChange] = ()) -> Draft:
+    """The draft that erases ``note``; ``moves`` are the changes of the topic tree by which it leaves that.
 
-    Other notes' annotations that were made from its text are analyzed again without it, by ``analyze``; where that
-    fails they are left blank, for an erasure must not wait for a model. What the journal holds of them from before is
-    blanked.
+    Other notes' annotations that were made from its text lose what they have of it; where that can't be told from the
+    rest, they are analyzed again without it, by ``analyze``; where that fails they are left blank, for an erasure must
+    not wait for a model. What the journal holds of them from before is blanked.
     """
     journal = {commit.id: commit for commit in reader.commits_of(note.id)}
     made = [change for commit in journal.values() for change in commit.changes if isinstance(change, _Annotating)]
     derived = {change.note_id for change in made if note.id in change.derived_from} - {note.id}
     present = {other.id: other for other in reader.notes(derived)}
     rows = reader.arrived(c.ordinal for c in made if isinstance(c, NoteChange) and c.note_id in derived)
-    revisions: list[Revision] = []
+    revisions: dict[str, Revision] = {}
     quoted: set[tuple[str, str, str]] = set()
     for other in ({row.id: row for row in rows.values()} | present).values():
-        journal.update((commit.id, commit) for commit in reader.commits_of(other.id))
-        alone, fresh = _without(other, note, analyze)
-        taken = _quoted(other.id, note, journal.values(), (BLANK, alone, fresh))
-        quoted |= taken
+        commits = list(reader.commits_of(other.id))
+        journal.update((commit.id, commit) for commit in commits)
+        quotes = _Quotes(other, note, commits, analyze)
+        taken = quotes.taken()
+        quoted |= {(other.id, name, repr(value)) for name, value in taken}
         now = revisable_fields(other)
-        names = [name for name in _ANALYZED if (other.id, name, repr(now[name])) in taken]
+        names = [name for name in _ANALYZED if (name, now[name]) in taken]
         if names and other.id in present:
-            revisions.append(
-                Revision(
-                    id="", note_id=other.id, before={n: BLANK[n] for n in names}, after={n: fresh[n] for n in names},
-                    reason="the note it quoted was erased", created_by="erasure",
-                )
+            revisions[other.id] = Revision(
+                id="", note_id=other.id, before={n: BLANK[n] for n in names},
+                after={n: quotes.without(n, now[n]) for n in names}, reason="the note it quoted was erased",
+                created_by="erasure", derived_from=quotes.others(),
             )  # fmt: skip
-    rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted)
+    fresh = {other_id: revision.after for other_id, revision in revisions.items()}
+    telling = _telling_names(note, made, reader, moves, fresh)
+    journal.update((c.id, c) for c in reader.commits() if telling.keys() & _names(c.changes) and c.id not in journal)
+    rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted, telling.keys())
     erasure = Erasure(id="", note_id=note.id, ordinal=note.ordinal)
-    return Draft("forget", (erasure, *revisions), rewrites=tuple(rewrites))
+    tree = _renamed(reader, moves, telling)
+    return Draft("forget", (erasure, *revisions.values(), *tree), rewrites=tuple(rewrites))
 
 
-def _without(
-    note: Note, erased: Note, analyze: Callable[[Sequence[Utterance]], list[Analysis]]
-) -> tuple[_Fields, _Fields]:
-    """The annotations of a note as if it answered nothing: the analyzer's alone, and with what others put into lists.
+# ------------------------------------------------------------------ annotations
 
-    A tag that somebody gave by hand is none of the analyzer's; it stays where it has no word of the erased text.
-    """
+
+class _Quotes:
+    """What a note's annotations have of an erased note's text, now and in the commits that changed them."""
+
+    def __init__(self, note: Note, erased: Note, commits: Iterable[Commit], analyze: _Analyze) -> None:
+        changes = (change for commit in commits for change in commit.changes)
+        self._changes = [c for c in changes if isinstance(c, _Annotating) and c.note_id == note.id]
+        self._erased = erased
+        self._told = set(terms(erased.text))
+        self._alone, self._answering = _analyzed(note, erased, analyze)
+        self._pieces: dict[str, str] = {}  # of contexts, with what takes their place
+        self._items: dict[str, set[str]] = {name: set() for name in _LISTS}
+        for change in self._changes:
+            if erased.id in change.derived_from and change.undoes is None and change.after is not None:
+                self._learn(change.before, change.after)
+        self._runs = {_spoken(piece) for piece in self._pieces}
+        self._runs |= {_shared(piece, erased.text) for piece in self._pieces}
+        self._runs |= {_shared(value, erased.text) for values in self._items.values() for value in values}
+        self._runs -= {"", "  "}
+
+    def _learn(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+        """Learn what a change took from the erased text: what it added, and of an arrival what analysis finds in it."""
+        if context := after.get("context"):
+            if before is None:
+                self._pieces |= {context: self._alone["context"]} if context != self._alone["context"] else {}
+            else:
+                self._pieces |= dict.fromkeys(_added(before.get("context", ""), context), "")
+        for name in set(_LISTS).intersection(after):
+            known = [*(before or {}).get(name, ()), *self._alone[name]]
+            new = [item for item in after[name] if item not in known]
+            self._items[name].update(item for item in new if before is not None or self._is_theirs(name, item))
+
+    def _is_theirs(self, name: str, item: str) -> bool:
+        """Whether an item was found in the erased text: a tag given by hand may be anything else."""
+        found = self._answering is None or item in self._answering[name]
+        return found or not self._told.isdisjoint(terms(item))
+
+    def taken(self) -> list[tuple[str, JsonValue]]:
+        """All values that have something of the erased text, with the names of their fields."""
+        return [
+            (name, value)
+            for change in self._changes
+            for side in (change.before, change.after)
+            for name, value in (side or {}).items()
+            if name in _ANALYZED and self._has(name, value)
+        ]
+
+    def _has(self, name: str, value: Any) -> bool:
+        if value in (BLANK[name], self._alone[name]):
+            return False
+        listed = name in _LISTS and not self._items[name].isdisjoint(value)
+        return listed or any(run in _spoken(value) for run in self._runs)
+
+    def without(self, name: str, value: Any) -> JsonValue:
+        """A value without what it has of the erased text; as analysis gives it where nothing else is left."""
+        if name in _LISTS:
+            kept = [item for item in value if not self._has(name, [item])]
+            return list(dict.fromkeys([*kept, *self._alone[name]]))
+        for piece, instead in self._pieces.items():
+            value = value.replace(piece, instead)
+        value = "\n".join(line.strip() for line in value.split("\n") if line.strip())
+        return self._alone[name] if not value or self._has(name, value) else value
+
+    def others(self) -> tuple[str, ...]:
+        """The notes that annotations may still quote: what a later erasure must know of."""
+        return tuple(sorted({i for change in self._changes for i in change.derived_from} - {self._erased.id}))
+
+
+def _analyzed(note: Note, erased: Note, analyze: _Analyze) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What analysis makes of a note as if it answered nothing, and as an answer to the erased one; None where it fails."""
     conversation, session = note.conversation or (None, None)
     alone = Utterance(note.text, note.speaker, note.time, note.time_precision, conversation, session or None)
     answering = replace(alone, answers_id=erased.id, answers_speaker=erased.speaker, answers_text=erased.text)
     try:
         without, quoting = analyze([alone, answering])
     except AnalyzerError:
-        blank = {name: BLANK[name] for name in _ANALYZED}
-        return blank, blank
-    told = set(terms(erased.text))
-    fields: _Fields = {"context": without.context}
-    merged = dict(fields)
-    for name in _ANALYZED[1:]:
-        own, with_it = getattr(without, name), getattr(quoting, name)
-        kept = [v for v in getattr(note, name) if v in own or (v not in with_it and told.isdisjoint(terms(v)))]
-        fields[name], merged[name] = list(own), list(dict.fromkeys([*kept, *own]))
-    return fields, merged
+        return {name: BLANK[name] for name in _ANALYZED}, None
+    return _fields(without), _fields(quoting)
 
 
-def _quoted(
-    note_id: str, erased: Note, commits: Iterable[Commit], innocent: Iterable[_Fields]
-) -> set[tuple[str, str, str]]:
-    """The values of a note that were made from the erased text, and those that others changed and left it in."""
-    values = [
-        (name, value, erased.id in change.derived_from)
-        for commit in commits
-        for change in commit.changes
-        if isinstance(change, _Annotating) and change.note_id == note_id
-        for side in (change.before, change.after)
-        for name, value in (side or {}).items()
-        if name in _ANALYZED and all(value != fields[name] for fields in innocent)
-    ]
-    quotations = {_shared(value, erased.text) for _, value, made in values if made}.difference([""])
-    return {
-        (note_id, name, repr(value))
-        for name, value, made in values
-        if made or any(quotation in _spoken(value) for quotation in quotations)
-    }
+def _fields(analysis: Analysis) -> dict[str, Any]:
+    return {"context": analysis.context, **{name: list(getattr(analysis, name)) for name in _LISTS}}
+
+
+def _added(before: str, after: str) -> list[str]:
+    """What a text has that it had not: lines, and the ends of lines that went on."""
+    held = before.split("\n")
+    new = [line for line in after.split("\n") if line not in held]
+    return [line.removeprefix(max((h for h in held if line.startswith(h)), key=len, default="")) for line in new]
 
 
 def _shared(value: JsonValue, text: str) -> str:
@@ -111,3 +179,64 @@ def _spoken(value: JsonValue) -> str:
     """The words of an annotation, each between spaces."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return f" {' '.join(words(text))} "
+
+
+# ----------------------------------------------------------------------- topics
+
+
+def _telling_names(
+    note: Note, made: Iterable[_Annotating], reader: Reader, moves: Sequence[TreeChange], fresh: Mapping[str, _Fields]
+) -> dict[str, str]:
+    """The names of topics, of now and before, with a word that only the erased note has; each with what is left of it.
+
+    ``fresh`` are the annotations that other notes get by the erasure.
+    """
+    commits = (change for commit in reader.commits() for change in commit.changes)
+    names = {*_names(commits), *_names(moves), *(row.name for row in reader.topics().values())}
+    sides = (side or {} for c in made if c.note_id == note.id for side in (c.before, c.after))
+    telling = set(_noted(note))
+    for side in sides:
+        telling.update(_noted(note.model_copy(update=parsed_fields(side))))
+    telling &= {term for name in names for term in terms(name)}
+    for other in reader.notes() if telling else ():
+        if other.id != note.id:
+            telling -= set(_noted(other.model_copy(update=parsed_fields(fresh.get(other.id, {})))))
+    return {name: _cleaned(name, telling) for name in names if not telling.isdisjoint(terms(name))}
+
+
+def _names(changes: Iterable[object]) -> set[str]:
+    """The names that changes give to topics, or take from them."""
+    sides = (s for c in changes if isinstance(c, TopicChange) for s in (c.before, c.after) if s is not None)
+    return {str(side["name"]) for side in sides}
+
+
+def _noted(note: Note) -> list[str]:
+    """The terms of a note's text and annotations, its speaker's name included."""
+    return terms(" ".join((note.text, note.speaker or "", note.context, *note.keywords, *note.tags, *note.entities)))
+
+
+def _cleaned(name: str, telling: Set[str]) -> str:
+    """A name without the words that tell of an erased note."""
+    parts = (" ".join(w for w in part.split() if telling.isdisjoint(terms(w))) for part in name.split("·"))
+    return " · ".join(part for part in parts if part) or _UNNAMED
+
+
+def _renamed(reader: Reader, moves: Sequence[TreeChange], names: Mapping[str, str]) -> list[TreeChange]:
+    """The moves, without the names that tell, and what gives the topics that bear one now another name."""
+    told = Commit.model_construct(id=0, changes=tuple(moves))
+    (blanked,) = redact([told], "", frozenset(), names.keys())
+    topics: dict[int, _Fields] = {topic_id: asdict(row) for topic_id, row in reader.topics().items()}
+    for change in moves:
+        if isinstance(change, TopicChange):
+            topics.pop(change.topic_id, None)
+            topics |= {change.topic_id: change.after} if change.after is not None else {}
+    bearing = {topic_id: topic for topic_id, topic in sorted(topics.items()) if topic["name"] in names}
+    return [
+        *moves_of(blanked),
+        *(
+            TopicChange(
+                id="", topic_id=topic_id, before={**topic, "name": ""}, after={**topic, "name": names[str(topic["name"])]}
+            )
+            for topic_id, topic in bearing.items()
+        ),
+    ]

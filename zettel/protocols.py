@@ -447,12 +447,12 @@ class Columns:
 
     ``alive`` tells the rows that are notes still; the others are left over and never searched. ``ordinals`` is the
     order in which they arrived, ``status`` the place of their status in ``model.STATUSES``. Passages of a row lie
-    together in ``vectors``, from ``first[row]`` on. ``windows`` holds the rows of the messages around each note, shape
-    ``(n, 2 * window)``, nearest before first, -1 where there is none; ``norms`` the length of the sum of a note's own
-    vector and theirs. ``times`` are seconds since 1970 (NaN: unknown), ``until`` where the note's time ends, by its
-    precision. ``lengths`` counts the terms of each text. ``speaker`` indexes ``speakers``, -1 for none. ``lots`` are
-    numbers in [0, 1) that each row once drew: those below 0.1 are a sample of a tenth. ``estimates(vector, passages)``
-    guesses the cosines of a vector and all passages, or those named, from their codes.
+    together in ``vectors``, from ``first[row]`` on; ``several`` are the rows that have more than one. ``windows`` holds
+    the rows of the messages around each note, shape ``(n, 2 * window)``, nearest before first, -1 where there is none;
+    ``norms`` the length of the sum of a note's own vector and theirs. ``times`` are seconds since 1970 (NaN: unknown),
+    ``until`` where the note's time ends, by its precision. ``lengths`` counts the terms of each text. ``speaker``
+    indexes ``speakers``, -1 for none. ``lots`` are numbers in [0, 1) that each row once drew: those below 0.1 are a
+    sample of a tenth. ``estimates(vector, passages)`` guesses the cosines of a vector and all passages, or those named.
     """
 
     alive: NDArray[np.bool_]
@@ -460,6 +460,7 @@ class Columns:
     status: NDArray[np.int64]
     vectors: Vector
     first: NDArray[np.int64]
+    several: NDArray[np.int64]
     windows: NDArray[np.int64]
     norms: NDArray[np.float32]
     lengths: NDArray[np.float32]

@@ -16,7 +16,7 @@ QUOTE = 120
 
 _ADDED = re.compile(r"^(?:Answered|Later)\b.*: “(?P<quote>.*)”$")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|\[shares an? [^\]]*\]|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
+_MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|\[shares an? [^\]]{0,2000}\]|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
 
 
 def added(context: str) -> list[str]:

@@ -111,8 +111,8 @@ def _doubled(column: NDArray[_Number]) -> NDArray[_Number]:
 def halves(points: Whole, least: int = 1) -> tuple[list[int], list[int]]:
     """Divide points ``(n, d)`` in two by spherical 2-means (Dhillon & Modha 2001), the larger part first.
 
-    Each part holds at least a quarter of the points, and at least ``least``: whole numbers, rows in a set order, give
-    the same parts on any machine.
+    Each part holds at least a quarter of the points, and at least ``least``. Nothing is drawn by lot: it starts from
+    the outermost point and the one opposite.
     """
     n = len(points)
     least = max(least, -(-n // 4))

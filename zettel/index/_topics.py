@@ -1,4 +1,4 @@
-"""The topics as they stand: rows, places and centroids, which changes of the journal are applied to."""
+"""The topics as they stand: rows, places and centroids, brought up to date by changes of the journal."""
 
 from __future__ import annotations
 
@@ -52,9 +52,11 @@ class _Layer:
 
 
 class Topics:
-    """``vector_of`` and ``material_of`` must know every note that is placed, until it has left.
+    """A tree of topics with notes in its leaves, as rows and places tell it.
 
-    A note's vector must be the one the store will give back: what the store rounds must be rounded here too.
+    ``vector_of`` and ``material_of`` must know every note that is placed, until it has left. A note's vector, ``(d,)``
+    and of length 1, must be the one that a later process will find: what the store rounds must be rounded here too.
+    ``last_topic`` is the highest id that a topic ever had.
     """
 
     def __init__(self, vector_of: Callable[[str], Vector], material_of: Callable[[str], Material]) -> None:
@@ -124,10 +126,8 @@ class Topics:
             topic_id, address = pending.pop()
             node = self._nodes[topic_id]
             if topic_id != ROOT:
-                count = int(self._sums.counts[node.slot])
-                found.append(
-                    Topic(id=topic_id, parent_id=node.row.parent, address=address, name=node.row.name, n_notes=count)
-                )
+                row, n_notes = node.row, int(self._sums.counts[node.slot])
+                found.append(Topic(id=topic_id, parent_id=row.parent, address=address, name=row.name, n_notes=n_notes))
             below = sorted(node.children, key=lambda child: self._nodes[child].row.number, reverse=True)
             prefix = f"{address}." if address else ""
             pending.extend((child, f"{prefix}{self._nodes[child].row.number}") for child in below)
@@ -208,7 +208,7 @@ class Topics:
         new = [] if after is None else self._chain(self._leaf(after, note_id).id)
         while old and new and old[-1] == new[-1]:
             del old[-1], new[-1]
-        vector = self._vectors([note_id])[0]
+        vector = whole(self._vector_of(note_id))
         if before is None:
             self._words.add([note_id])
         else:
@@ -244,8 +244,8 @@ class Topics:
         node, row = self._known(change), _row(change.topic_id, change.after)
         if row.parent != node.row.parent:
             self._hang(node, self._parent(node.id, row))
+            self._layers = None
         node.row = row
-        self._layers = None
 
     def _hang(self, node: _Node, parent: _Node) -> None:
         """Put a topic, with all beneath it, below another."""
@@ -270,7 +270,8 @@ class Topics:
     def _parent(self, topic_id: int, row: TopicRow) -> _Node:
         parent = self._nodes.get(row.parent or ROOT)
         if parent is None or parent.notes:
-            raise StoreDamagedError(f"topic {topic_id} can't lie below topic {row.parent}: none is there that holds topics")
+            above = f"{row.parent}: none is there that holds topics"
+            raise StoreDamagedError(f"topic {topic_id} can't lie below topic {above}")
         return parent
 
     def _leaf(self, topic_id: int, note_id: str) -> _Node:

@@ -85,6 +85,8 @@ class ExactIndex:
         self._table = _Table(window)
         self._vectors = np.empty((0, 0), np.float32)
         self._n_passages = 0
+        self._several = np.empty(0, np.int64)
+        self._n_several = 0
         self._codes = Codes(bits)
         self._exact_below = exact_below
         self._speakers: dict[str, int] = {}
@@ -160,7 +162,7 @@ class ExactIndex:
         table = self._table
         table.reserve(row + 1)
         table.alive[row], table.ordinals[row], table.lengths[row] = True, note.ordinal, len(text)
-        table.first[row] = self._append_passages(vectors)
+        table.first[row] = self._append_passages(row, vectors)
         table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         table.speaker[row] = code
@@ -169,8 +171,13 @@ class ExactIndex:
         self._stale.add(row)
         return row
 
-    def _append_passages(self, vectors: Vector) -> int:
+    def _append_passages(self, row: int, vectors: Vector) -> int:
         """Put a note's passages behind all others; returns where they begin."""
+        if len(vectors) > 1:
+            if self._n_several == len(self._several):
+                self._several = _grown(self._several, self._n_several + 1)
+            self._several[self._n_several] = row
+            self._n_several += 1
         first, end = self._n_passages, self._n_passages + len(vectors)
         if end > len(self._vectors):
             held = self._vectors if first else np.empty((0, vectors.shape[1]), np.float32)
@@ -222,6 +229,7 @@ class ExactIndex:
                 status=table.status[:n],
                 vectors=self._vectors[: self._n_passages],
                 first=table.first[:n],
+                several=self._several[: self._n_several],
                 windows=table.windows[:n],
                 norms=table.norms[:n],
                 lengths=table.lengths[:n],
@@ -393,4 +401,6 @@ _PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would 
 
 
 def _annotation_terms(note: Note) -> list[str]:
-    return terms(" ".join((_PLACE.sub("", note.context), *note.keywords, *note.tags, *note.entities)))
+    # Of the context its first line: what evolution adds below it is for readers, and found nothing more when measured.
+    context = _PLACE.sub("", note.context.split("\n")[0])
+    return terms(" ".join((context, *note.keywords, *note.tags, *note.entities)))

@@ -1,8 +1,8 @@
 """Names of topics, from the words of their notes.
 
-A name is one or two of the words or phrases that stand in many of a topic's notes and in few others, by class-based TF-IDF
-(Grootendorst 2022, arXiv 2203.05794) over what the analyzer found in each note. A topic whose notes share no words is
-small talk, and is called so.
+A name is made of one to three words or phrases that stand in many of a topic's notes and in few others: class-based
+TF-IDF (Grootendorst 2022, arXiv 2203.05794) over what the analyzer found in each note. A topic whose notes share no
+words is small talk, and is called so.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from itertools import chain
 from math import log, sqrt
 
 from zettel.text import terms
+from zettel.vocabulary import NOUNS_IN_LY_ED
 
 MAX_NAME = 60
 """The most characters of a name."""
+
+FEW = 8
+"""Notes from which on a topic must have words in common to be called after them."""
 
 CHATTER = "small talk"
 """The name of what has no subject."""
@@ -27,30 +31,27 @@ _BETWEEN = " · "
 _TAG, _NO_NOUN = "#", "~"  # what marks a key that is a tag's, or counts where a word describes another or tells a deed
 _WORD = re.compile(r"\w(?:[\w'’.&/-]*\w)?[+#]*")
 
-#: Tags that tell what a message does or holds, not what it is about.
-_KINDS = frozenset(["question", "request", "plan", "person", "place", "organization", "title", "date", "link", "code"])
-
 #: Deeds, qualities and exclamations, which name no subject alone whatever a conversation is about; as stems.
 _VAGUE = frozenset(
     terms(
         """
         accept achieve add adjust affect aggressive alive allow alright amaze amazed appear apply attend available
         await awful basic behave blast blessed boost brief bright calm capture challenging chat cheer choose clear
-        compare complete complex confident connect consider contain continue cope correct count cover current
-        daily decide delicious deserve determine develop direct discover discuss display dude dynamic ease efficient em emotional
-        enhance entire escape essential exact exclusive exist expect explain explore express extra fave fill fit fix
-        focus follow force frustrate fuel fulfill future gain generate genuine grab grand guy hang heartwarming hilarious
-        hit hold honest hurt ideal imagine impact implement impress improve incredible increase individual inspire
-        intense interested introduce involve jump key late learn legit limit live losing lost lucky manage matter
-        maximum mention method middle mind minimum minor miss mix motivate multiple natural necessary normal notice obvious
-        occur offer open organize outside overcome particular pause peaceful positive possible powerful prefer prepare present
-        pretend prevent prioritize promise proper prove quick quit rare reach ready realize receive recent recommend
-        reduce refer reflect relate relax relevant rely remain remind remove replace represent require respond rest
-        reveal rewarding rich rough rush safe satisfied scared select send separate serve shine significant similar
-        simple single slow smart smooth solid spread stick sticky strong stuck stunning succeed suck suggest suit
-        supportive suppose surprise surround switch tackle tend thought throw tired tiring touch tough ultra understand
-        unknown unique update upgrade vague valuable various verify vibe visit waste wild woke wonder woohoo word worry
-        worth wrap yell
+        compare complete complex confident connect consider contain continue cope correct count cover current daily
+        decide delicious deserve determine develop direct discover discuss display dude dynamic ease efficient em
+        emotional enhance entire escape essential exact exclusive exist expect explain explore express extra fave
+        fill fit fix focus follow force frustrate fuel fulfill future gain generate genuine grab grand guy hang
+        heartwarming hilarious hit hold honest hurt ideal imagine impact implement impress improve increase
+        incredible individual inspire intense interested introduce involve jump key late learn legit limit live
+        losing lost lucky manage matter maximum mention method middle mind minimum minor miss mix motivate multiple
+        natural necessary normal notice obvious occur offer open organize outside overcome particular pause peaceful
+        positive possible powerful prefer prepare present pretend prevent prioritize promise proper prove quick quit
+        rare reach ready realize receive recent recommend reduce refer reflect relate relax relevant rely remain
+        remind remove replace represent require respond rest reveal rewarding rich rough rush safe satisfied scared
+        select send separate serve shine significant similar simple single slow smart smooth solid spread stick
+        sticky strong stuck stunning succeed suck suggest suit supportive suppose surprise surround switch tackle
+        tend thought throw tired tiring touch tough ultra understand unique unknown update upgrade vague valuable
+        various verify vibe visit waste wild woke wonder woohoo word worry worth wrap yell
         """
     )
 )
@@ -58,10 +59,14 @@ _VAGUE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What of a note its topics may be named from; ``speaker`` is for telling who speaks from what is spoken of."""
+    """What of a note its topics may be named from.
+
+    ``subjects`` are those of its tags that tell what it is about, and not what it does or holds; ``speaker`` is for
+    telling those who speak from what is spoken of.
+    """
 
     keywords: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
     speaker: str | None = None
 
@@ -69,8 +74,8 @@ class Material:
 class Vocabulary:
     """In how many notes of the tree each term stands, against which the notes of one topic are held.
 
-    Terms are the stems of words ("adopt"), of phrases ("adopt agenc") and the tags ("#family"). The material of a note is
-    read when the first name is asked for that it may matter to, and kept until the note is removed.
+    Terms are the stems of words ("adopt") and phrases ("adopt agenc"), and the subjects ("#family"). The material of a
+    note is read when a name is first asked for after it came, and what was counted is kept until it goes.
     """
 
     def __init__(self, material_of: Callable[[str], Material]) -> None:
@@ -135,26 +140,27 @@ class _Subject:
         self.people = people
         self.avoid = avoid
         n = len(self.forms)
+        self._share = n / max(n_notes, n)
         self.n_terms = 2 if len(parts) < 2 else 3
-        # Of a leaf's notes, a seventh must share what it is called after; a topic of topics holds many subjects.
-        self.solid = 1.0 if n <= 3 else max(2.0, (0.15 if len(parts) < 2 else 0.025) * n)
-        self._rest = n / max(n_notes, n)
+        # Of a leaf's notes, a seventh must share what it is called after; a topic of topics holds many subjects. Where
+        # there are but few notes, or they are most of the memory, what stands in one of them is better than nothing.
+        few = n < FEW or self._share > 0.5
+        self.solid = 1.0 if few else max(2.0, (0.15 if len(parts) < 2 else 0.025) * n)
         self._notes_with = notes_with
         self._by_part = [Counter(chain.from_iterable(part)) for part in parts] if len(parts) > 1 else []
         self._taken = {" ".join(terms(part)) for name in avoid for part in name.split(_BETWEEN)}
-        enough = max(2.0, 0.6 * self.solid) if n > 3 else 1.0
+        enough = 1.0 if few else max(2.0, 0.6 * self.solid)
         self.worth = {key: self._worth(key, k) for key, k in self.counts.items() if k >= enough and self._names(key, k)}
 
     def _names(self, key: str, k: int) -> bool:
         """Whether a term can be a name: no speaker, no deed, and no word that mostly describes another."""
-        if key.endswith(_NO_NOUN) or (key in _VAGUE) or not self.people.isdisjoint(key.split()):
+        if key.endswith(_NO_NOUN) or key in _VAGUE or not self._is_free(key, ()):
             return False
         return self.counts[key + _NO_NOUN] <= 0.6 * k
 
     def _worth(self, key: str, k: int) -> float:
-        """Class-based TF-IDF: how many notes hold it, times the logarithm of how much more often than notes elsewhere."""
-        expected = max(self._notes_with.get(key, 0), k) * self._rest
-        worth = k * (0.1 + log(min(k / expected, 20.0)))  # capped, lest what three notes say outdo what twenty do
+        """Class-based TF-IDF: how many notes hold it, times the logarithm of how much more that is than expected."""
+        worth = k * (0.1 + log(min(k / self._expected(key, k), 20.0)))  # capped, lest three notes outdo twenty
         if self._by_part:
             even = sum(part[key] ** 2 for part in self._by_part)
             worth *= sqrt(k * k / even / len(self._by_part))
@@ -162,9 +168,18 @@ class _Subject:
             worth *= 0.5
         return worth * 0.5 if key.removeprefix(_TAG) in self._taken else worth
 
+    def _expected(self, key: str, k: int) -> float:
+        """How many of the notes would hold a term that is no more frequent here than in the whole memory."""
+        return max(self._notes_with.get(key, 0), k) * self._share
+
+    def carries(self, key: str) -> bool:
+        """Whether a term says what the topic is about: enough of its notes hold it, and not only as all notes do."""
+        k = self.counts[key]
+        return k >= self.solid and k - self._expected(key, k) * (1 - self._share) >= 0.6 * self.solid
+
     def accepted(self, key: str, used: Collection[str], chosen: Sequence[str]) -> str:
         """How a term, or the phrase it mostly stands in, would be written as the next of a name; "" where it can't be."""
-        if any(_akin(stem, other) for stem in terms(key) for other in used):
+        if not self._is_free(key, used):
             return ""
         form = self.written(self.widest(key, used))
         name = _BETWEEN.join([*chosen, form])
@@ -176,10 +191,14 @@ class _Subject:
         wider = [
             phrase
             for phrase, k in self.counts.items()
-            if k >= least and " " in phrase and key in (stems := phrase.split())
-            and self.people.isdisjoint(stems) and not set(stems) & set(used)
-        ]  # fmt: skip
+            if k >= least and " " in phrase and key in phrase.split() and self._is_free(phrase, used)
+        ]
         return max(wider, key=lambda phrase: (self.counts[phrase] * len(phrase.split()), phrase), default=key)
+
+    def _is_free(self, key: str, used: Collection[str]) -> bool:
+        """Whether no word of a term is the name of one who speaks, or akin to a word used already."""
+        stems = key.removeprefix(_TAG).split()
+        return self.people.isdisjoint(stems) and not any(_akin(stem, other) for stem in stems for other in used)
 
     def written(self, key: str) -> str:
         """A term as it is written most often, as a noun where it is one anywhere."""
@@ -194,7 +213,7 @@ class _Subject:
 def _composed(subject: _Subject) -> str:
     """The most worthy term, and further ones that are in notes without the terms before them."""
     worth = dict(subject.worth)
-    solid = {key: value for key, value in worth.items() if subject.counts[key] >= subject.solid}
+    solid = {key: value for key, value in worth.items() if subject.carries(key)}
     chosen = [] if solid else [CHATTER]
     candidates = solid or worth
     used: set[str] = set()
@@ -211,7 +230,7 @@ def _composed(subject: _Subject) -> str:
         if form:
             first = first or value[key]
             chosen.append(form)
-            used |= {*terms(form), *key.split()}
+            used |= {*terms(form), *key.removeprefix(_TAG).split()}
             without = [forms for forms in without if key not in forms]
             candidates = worth
         else:
@@ -227,9 +246,9 @@ def _akin(stem: str, other: str) -> bool:
 
 def _terms(material: Material) -> Iterator[tuple[str, str]]:
     """The terms of a note, as they are written there; of two ways to write it the last counts, which is a name's."""
-    for tag in material.tags:
-        if tag not in _KINDS:
-            yield _TAG + tag, tag
+    for subject in material.subjects:
+        if stem := _stem(subject):
+            yield _TAG + stem, subject
     for phrase in (*material.keywords, *material.entities):
         words = [(stem, word) for word in _WORD.findall(phrase) if len(stem := _stem(word)) > 1]
         for place, (stem, word) in enumerate(words, start=1):
@@ -248,5 +267,5 @@ def _stem(word: str) -> str:
 
 
 def _is_deed(word: str) -> bool:
-    """Whether a word tells a deed or a manner, by its ending; some nouns among them are told too."""
-    return len(word) > 5 and word.endswith(("ed", "ly"))
+    """Whether a word tells a deed or a manner, by its ending."""
+    return len(word) > 4 and word.endswith(("ed", "ly")) and word.lower() not in NOUNS_IN_LY_ED

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from zettel.index._clusters import Whole, halves, relocated
+from zettel.errors import InputError
+from zettel.index._clusters import Whole, halves, relocated, whole
 from zettel.index._topics import ROOT, Leaves, Topics
 from zettel.index.naming import Material
 from zettel.model import Placement, TopicChange, TreeChange
@@ -26,10 +27,14 @@ from zettel.protocols import TopicRow, Vector
 __all__ = ["Leaves", "Limits", "TopicTree"]
 
 BEAM = 3
-"""Topics of a layer below which the place of a note is looked for: with one, a tenth more land in the wrong leaf."""
+"""Topics of a layer below which the place of a note is looked for."""
 
 NEIGHBORS = 14
-"""Leaves near to one that is split whose notes may find a better place."""
+"""Leaves near to one that is split whose notes may find a better place.
+
+Of the ten notes nearest to a question of LoCoMo, the leaves nearest to it that hold a tenth of all notes hold 86 in 100
+where a note descends along one path and stays, 90 with the beam, and 93 with both.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Limits:
     def __post_init__(self) -> None:
         """Refuse limits under which a part of what was split would have to be merged again."""
         if self.max_children < 3 or self.min_leaf < 1 or self.max_leaf < 4 * (self.min_leaf - 1):
-            raise ValueError(f"{self}: max_children must be at least 3, and max_leaf about four times min_leaf")
+            raise InputError(f"{self}: max_children must be at least 3, and max_leaf about four times min_leaf")
 
 
 class TopicTree(Topics):
@@ -84,7 +89,7 @@ class TopicTree(Topics):
         return self._planned
 
     def _arrive(self, note_id: str) -> None:
-        near = self._nearest_leaves(self._vectors([note_id])[0])
+        near = self._nearest_leaves(whole(self._vector_of(note_id)))
         leaf = near[0] if near else self._open(ROOT, 1, self._words.name([[note_id]]), 1)
         self._put(note_id, leaf)
         self._split_leaf(leaf)
@@ -132,7 +137,7 @@ class TopicTree(Topics):
                     self._put(note_id, topic_id)
         for home, topic_id in enumerate(topics[1:], start=1):
             if 4 * np.count_nonzero((homes == home) != (before == home)) >= len(parts[home]):
-                self._name(topic_id)
+                self._name(topic_id)  # as many notes as before, but others
             self._name_outgrown(self._above(topic_id))
         self._split_leaf(leaf)
         self._split_leaf(new)

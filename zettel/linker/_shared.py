@@ -11,7 +11,7 @@ from zettel.text import surface, terms
 from zettel.vocabulary import FILLERS
 
 _FILLERS = frozenset(term for word in FILLERS for term in terms(word))
-_SHARED_FILE = re.compile(r"\[shares [^\]]*\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
+_SHARED_FILE = re.compile(r"\[shares [^\]]{0,2000}\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
 
 
 def shared_terms(one: Note, other: Note, rarity: Callable[[str], float], people: frozenset[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zettel.config import Config
 from zettel.protocols import Columns, Query
-from zettel.scoring._scan import Scan, Values
+from zettel.scoring._scan import Scan, Values, reduced
 
 _SHORTLIST = 100  # rows that are computed exactly because their estimated scores are best
 _SAMPLE = 400  # rows that are computed exactly by lot, to calibrate the estimates
@@ -76,7 +76,7 @@ class RoutedScan(Scan):
             passages, starts = self.columns.passages(unknown)
             products = np.vecdot(self.columns.vectors[passages], self.query.vector).astype(np.float64)
             self.n_rescored += len(passages)
-            self._best[unknown], self._own[unknown] = self._by_note(products, starts)
+            self._best[unknown], self._own[unknown] = reduced(products, starts)
             self._known[unknown] = True
         padded = np.append(self._own, 0.0)
         around = np.zeros(len(rows))
@@ -85,22 +85,14 @@ class RoutedScan(Scan):
         self._context[rows] = (self._own[rows] + around) / self.columns.norms[rows]
         self.exact[rows] = True
 
-    def _by_note(self, products: Values, starts: NDArray[np.int64]) -> tuple[Values, Values]:
-        """What passages make of their notes: the best of them, and their mean."""
-        if len(products) == len(starts):
-            return products, products.copy()
-        counts = np.diff(np.append(starts, len(products)))
-        return np.maximum.reduceat(products, starts), np.add.reduceat(products, starts) / counts
-
     def _estimate(self, route: Route | None) -> None:
         columns, asked = self.columns, self.query.vector
         if route is None:
-            self._best, self._own = self._by_note(columns.estimates(asked, None), columns.first)
+            self._best, self._own = self._by_note(columns.estimates(asked, None))
         else:
             self._best[:] = self._own[:] = route.cosines
             passages, starts = columns.passages(route.rows)
-            found = self._by_note(columns.estimates(asked, passages), starts)
-            self._best[route.rows], self._own[route.rows] = found
+            self._best[route.rows], self._own[route.rows] = reduced(columns.estimates(asked, passages), starts)
         self._context = self._with_windows(self._own)
 
     def _calibrate(self, sample: NDArray[np.int64]) -> None:
@@ -116,3 +108,4 @@ class RoutedScan(Scan):
             np.multiply(column, true.std() / max(guesses.std(), 1e-9), out=column)
             np.add(column, true.mean(), out=column)
             column[computed] = kept
+

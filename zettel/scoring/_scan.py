@@ -15,6 +15,12 @@ from zettel.text import surface
 Values = NDArray[np.float64]
 
 
+def reduced(passages: Values, starts: NDArray[np.int64]) -> tuple[Values, Values]:
+    """The best and the mean of the passages of each note, whose begin at ``starts``."""
+    counts = np.diff(np.append(starts, len(passages)))
+    return np.maximum.reduceat(passages, starts), np.add.reduceat(passages, starts) / counts
+
+
 class Scan:
     """See ``protocols.Scan``."""
 
@@ -37,18 +43,26 @@ class Scan:
     @cached_property
     def cosines(self) -> Values:
         """See ``protocols.Scan``."""
-        if len(self._passages) == self.columns.n:
-            return self._passages
-        return np.maximum.reduceat(self._passages, self.columns.first)
+        return self._notes[0]
 
     @cached_property
     def context_cosines(self) -> Values:
         """See ``protocols.Scan``. The sum's cosine is the sum of the cosines over the sum's length."""
-        own = self._passages
-        if len(own) != self.columns.n:  # a long note lends the mean of its passages
-            counts = np.diff(np.append(self.columns.first, len(own)))
-            own = np.add.reduceat(own, self.columns.first) / counts
-        return self._with_windows(own)
+        return self._with_windows(self._notes[1])
+
+    @cached_property
+    def _notes(self) -> tuple[Values, Values]:
+        return self._by_note(self._passages)
+
+    def _by_note(self, passages: Values) -> tuple[Values, Values]:
+        """What passages make of their notes: the best of them, and their mean, which a note lends to its neighbors."""
+        best = passages[self.columns.first]
+        mean = best.copy()
+        several = self.columns.several
+        if len(several):
+            places, starts = self.columns.passages(several)
+            best[several], mean[several] = reduced(passages[places], starts)
+        return best, mean
 
     def _with_windows(self, own: Values) -> Values:
         """The cosines of the sums of vectors, from each note's own product, shape ``(n,)``."""
@@ -85,7 +99,7 @@ class Scan:
         k1, b, lengths = self._config.k1, self._config.b, self.columns.lengths
         mean = max(float(lengths[self.columns.alive].sum()) / self._n_alive, 1e-9)
         saturation: NDArray[np.float32] = k1 * (1 - b + b * lengths / mean)
-        return saturation
+        return np.maximum(saturation, np.finfo(np.float32).tiny)  # a term that is not there counts 0, never 0 / 0
 
     @cached_property
     def _n_alive(self) -> int:
@@ -98,21 +112,22 @@ class Scan:
             df = len(posting.rows)
             if df:
                 idf = np.log(1 + (n - df + 0.5) / (df + 0.5))
-                rows, tf = self._frequencies(posting, context=context)
-                score[rows] += idf * tf / (tf + saturation[rows])
+                if context:
+                    tf = self._spoken_around(posting)
+                    score += idf * tf / (tf + saturation)
+                else:
+                    tf = posting.text + self._config.annotation_tf * posting.annotations
+                    score[posting.rows] += idf * tf / (tf + saturation[posting.rows])
         return score
 
-    def _frequencies(self, posting: Posting, *, context: bool) -> tuple[NDArray[np.int64], Values]:
-        """The rows where a term counts, and how much."""
-        if not context:
-            return posting.rows, posting.text + self._config.annotation_tf * posting.annotations
+    def _spoken_around(self, posting: Posting) -> Values:
+        """How often a term stands in each note's text and those of its window, shape ``(n,)``."""
         spoken = posting.text > 0
         rows, counts = posting.rows[spoken], posting.text[spoken]
         around = np.concatenate([rows[:, None], self.columns.windows[rows]], axis=1)
         weights = np.repeat(counts, around.shape[1])
-        total = np.bincount(around.ravel() + 1, weights, self.columns.n + 1)[1:]  # at 0, places without a neighbor
-        found = np.flatnonzero(total)
-        return found, total[found].astype(np.float64)
+        counted = np.bincount(around.ravel() + 1, weights, self.columns.n + 1)  # at 0, places without a neighbor
+        return counted[1:].astype(np.float64, copy=False)
 
     def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
