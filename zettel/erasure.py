@@ -6,16 +6,18 @@ commits that hold them; what is shown now gets values without them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
 from zettel.errors import AnalyzerError
-from zettel.journal import BLANK, redact
+from zettel.journal import BLANK, redact, without_names
 from zettel.model import (
+    Change,
     Commit,
     Erasure,
     Note,
@@ -68,7 +70,8 @@ def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChan
             )  # fmt: skip
     fresh = {other_id: revision.after for other_id, revision in revisions.items()}
     telling = _telling_names(note, made, reader, moves, fresh)
-    journal.update((c.id, c) for c in reader.commits() if telling.keys() & _names(c.changes) and c.id not in journal)
+    naming = (c for c in (reader.commits() if telling else ()) if not telling.keys().isdisjoint(_names(c.changes)))
+    journal.update((commit.id, commit) for commit in naming)
     rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted, telling.keys())
     erasure = Erasure(id="", note_id=note.id, ordinal=note.ordinal)
     tree = _renamed(reader, moves, telling)
@@ -135,10 +138,12 @@ class _Quotes:
         if name in _LISTS:
             kept = [item for item in value if not self._has(name, [item])]
             return list(dict.fromkeys([*kept, *self._alone[name]]))
+        text = str(value)
         for piece, instead in self._pieces.items():
-            value = value.replace(piece, instead)
-        value = "\n".join(line.strip() for line in value.split("\n") if line.strip())
-        return self._alone[name] if not value or self._has(name, value) else value
+            text = instead.join(re.split(rf"(?<!\w){re.escape(piece)}(?!\w)", text))
+        text = "\n".join(line.strip() for line in text.split("\n") if line.strip())
+        alone: JsonValue = self._alone[name]
+        return alone if not text or self._has(name, text) else text
 
     def others(self) -> tuple[str, ...]:
         """The notes that annotations may still quote: what a later erasure must know of."""
@@ -146,7 +151,7 @@ class _Quotes:
 
 
 def _analyzed(note: Note, erased: Note, analyze: _Analyze) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What analysis makes of a note as if it answered nothing, and as an answer to the erased one; None where it fails."""
+    """What analysis makes of a note if it answers nothing, and if it answers the erased one; None where it fails."""
     conversation, session = note.conversation or (None, None)
     alone = Utterance(note.text, note.speaker, note.time, note.time_precision, conversation, session or None)
     answering = replace(alone, answers_id=erased.id, answers_speaker=erased.speaker, answers_text=erased.text)
@@ -165,7 +170,8 @@ def _added(before: str, after: str) -> list[str]:
     """What a text has that it had not: lines, and the ends of lines that went on."""
     held = before.split("\n")
     new = [line for line in after.split("\n") if line not in held]
-    return [line.removeprefix(max((h for h in held if line.startswith(h)), key=len, default="")) for line in new]
+    ends = (line.removeprefix(max((h for h in held if line.startswith(h)), key=len, default="")) for line in new)
+    return [end.strip() for end in ends if words(end)]
 
 
 def _shared(value: JsonValue, text: str) -> str:
@@ -221,22 +227,13 @@ def _cleaned(name: str, telling: Set[str]) -> str:
     return " · ".join(part for part in parts if part) or _UNNAMED
 
 
-def _renamed(reader: Reader, moves: Sequence[TreeChange], names: Mapping[str, str]) -> list[TreeChange]:
-    """The moves, without the names that tell, and what gives the topics that bear one now another name."""
-    told = Commit.model_construct(id=0, changes=tuple(moves))
-    (blanked,) = redact([told], "", frozenset(), names.keys())
-    topics: dict[int, _Fields] = {topic_id: asdict(row) for topic_id, row in reader.topics().items()}
-    for change in moves:
-        if isinstance(change, TopicChange):
-            topics.pop(change.topic_id, None)
-            topics |= {change.topic_id: change.after} if change.after is not None else {}
-    bearing = {topic_id: topic for topic_id, topic in sorted(topics.items()) if topic["name"] in names}
+def _renamed(reader: Reader, moves: Sequence[TreeChange], names: Mapping[str, str]) -> list[Change]:
+    """The moves, without the names that tell, and what gives the topics that bear one after them another name."""
+    topics: dict[int, _Fields | None] = {topic_id: asdict(row) for topic_id, row in reader.topics().items()}
+    topics |= {change.topic_id: change.after for change in moves if isinstance(change, TopicChange)}
+    bearing = {i: topic for i, topic in sorted(topics.items()) if topic is not None and topic["name"] in names}
+    renamed = {i: {**topic, "name": names[str(topic["name"])]} for i, topic in bearing.items()}
     return [
-        *moves_of(blanked),
-        *(
-            TopicChange(
-                id="", topic_id=topic_id, before={**topic, "name": ""}, after={**topic, "name": names[str(topic["name"])]}
-            )
-            for topic_id, topic in bearing.items()
-        ),
+        *without_names(moves, names.keys()),
+        *(TopicChange(id="", topic_id=i, before={**new, "name": ""}, after=new) for i, new in renamed.items()),
     ]

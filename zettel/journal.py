@@ -570,12 +570,22 @@ def redact(
     erased note go too, and those names of topics that are among ``names``.
     """
     return [
-        c.model_copy(update={"changes": tuple(_blanked(x, erased_id, quoted, names) for x in c.changes)})
+        c.model_copy(update={"changes": (*without_names((_blanked(x, erased_id, quoted) for x in c.changes), names),)})
         for c in commits
     ]
 
 
-def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]], names: Set[str]) -> Change:
+def without_names(changes: Iterable[Change], names: Set[str]) -> list[Change]:
+    """The changes with those names of topics blanked that are among ``names``."""
+    return [_nameless(change, names) if isinstance(change, TopicChange) else change for change in changes]
+
+
+def _nameless(change: TopicChange, names: Set[str]) -> TopicChange:
+    named = {k: side for k in ("before", "after") if (side := getattr(change, k)) and side["name"] in names}
+    return change.model_copy(update={k: {**side, "name": ""} for k, side in named.items()})
+
+
+def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) -> Change:
     def blank(note_id: str, side: dict[str, Any] | None) -> dict[str, Any] | None:
         if side is None:
             return None
@@ -593,7 +603,4 @@ def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]], 
         case LinkChange() if erased_id in touched(change):
             sides = {k: side and {**side, "reason": ""} for k in ("before", "after") if (side := getattr(change, k))}
             return change.model_copy(update=sides)
-        case TopicChange():
-            named = {k: side for k in ("before", "after") if (side := getattr(change, k)) and side["name"] in names}
-            return change.model_copy(update={k: {**side, "name": ""} for k, side in named.items()})
     return change

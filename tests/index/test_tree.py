@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zettel.errors import StoreDamagedError
+from zettel.errors import InputError, StoreDamagedError
+from zettel.index._clusters import Sums, halves, relocated, whole
 from zettel.index.naming import Material
 from zettel.index.tree import Limits, TopicTree
 from zettel.model import Placement, TopicChange, TreeChange
@@ -34,7 +35,9 @@ def vector(note_id: str) -> np.ndarray:
 
 def material(note_id: str) -> Material:
     n = int(note_id[1:])
-    return Material(keywords=(SUBJECTS[n % len(SUBJECTS)], f"detail{n % 17}"), entities=("Oslo",) if n % 5 == 0 else ())
+    return Material(
+        (SUBJECTS[n % len(SUBJECTS)], f"detail{n % 17}"), ("sport",), ("Oslo",) if n % 5 == 0 else (), "Ada"
+    )
 
 
 def make(limits: Limits = SMALL) -> TopicTree:
@@ -60,13 +63,13 @@ def seen(tree: TopicTree) -> dict[str, Any]:
     return {
         "rows": tree.rows(), "places": sorted(places_of(tree).items()), "last": tree.last_topic,
         "topics": tree.topics(), "means": leaves.means.tobytes(), "counts": leaves.counts.tolist(),
-        "words": +tree._words._counts if not tree._words._uncounted else None,
+        "words": (+tree._words._notes_with, tree._words._forms, +tree._words._notes_by),
     }  # fmt: skip
 
 
 def alike(a: TopicTree, b: TopicTree) -> bool:
     for tree in (a, b):
-        tree._words.name([])  # so that all words are counted
+        tree._words.name([[]])  # so that all words are counted
     return seen(a) == seen(b)
 
 
@@ -339,8 +342,8 @@ def two_topics() -> TopicTree:
         topic(1, ROW, None), topic(2, {**ROW, "parent": 1}, None), topic(4, None, {**ROW, "parent": 9}),
         topic(4, None, {**ROW, "parent": 2}), topic(1, ROW, {**ROW, "parent": 2}), topic(1, ROW, {**ROW, "parent": 1}),
         topic(4, None, {"parent": None}), topic(4, None, None), topic(0, ROW, None),
-        put("n1", None, 3), put("n1", 3, 2), put("n2", None, 1), put("n2", None, 9), put("n2", None, 0), put("n2", 2, 3),
-        put("n2", None, None),
+        put("n1", None, 3), put("n1", 3, 2), put("n2", None, 1), put("n2", None, 9), put("n2", None, 0),
+        put("n2", 2, 3), put("n2", None, None),
     ],
 )  # fmt: skip
 def test_a_change_that_does_not_fit_is_damage_and_changes_nothing(change):
@@ -367,5 +370,102 @@ def test_rows_that_are_no_tree_are_damage(parents, places):
 
 
 def test_limits_under_which_parts_would_be_merged_again_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(InputError):
         Limits(max_leaf=8, min_leaf=5)
+
+
+def test_a_tree_that_breaks_the_limits_is_mended_where_notes_arrive():
+    tree = make()
+    row = type(two_topics().rows()[1])
+    tree.load({t: row(None, t, "a", 1) for t in range(1, 31)}, {f"n{n}": 1 + n % 2 for n in range(80)}, 30)
+    arriving = [f"n{n}" for n in range(100, 200)]
+    tree.settle([], arriving)
+    sizes = [topic.n_notes for topic in tree.topics() if topic.id in set(tree.leaves().ids.tolist())]
+    assert max(sizes) <= tree._limits.max_leaf
+    tree.settle([f"n{n}" for n in range(80)] + arriving, [])
+    assert len(tree) == 0
+
+
+def test_leaves_at_different_depths_are_found_and_routed_to():
+    tree = two_topics()
+    tree.settle([], ["n2", "n3", "n4"])
+    assert sorted(tree.route(vector("n2"), 1.0, 0.0)) == [2, 3]
+    assert {tree.place(n) for n in ("n2", "n3", "n4")} <= {2, 3}
+
+
+# ------------------------------------------------------------------ clusters
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_sums_are_the_same_whatever_the_order(random):
+    vectors = {n: whole(vector(f"n{n}")) for n in range(40)}
+    straight, crooked = Sums(), Sums()
+    a, b = straight.take(), crooked.take()
+    for n in range(20):
+        straight.add([a], vectors[n], 1)
+    steps = [(n, 1) for n in range(40)]
+    random.shuffle(steps)
+    leaving = [(n, -1) for n in range(20, 40)]
+    random.shuffle(leaving)
+    for n, sign in steps + leaving:
+        crooked.add([b], sign * vectors[n], sign)
+    assert straight.total([a]).tobytes() == crooked.total([b]).tobytes()
+    assert straight.means([a]).tobytes() == crooked.means([b]).tobytes()
+    assert straight.cosines(vector("n3"))[a] == crooked.cosines(vector("n3"))[b]
+
+
+@pytest.mark.parametrize("dimension", [7, 64, 384, 1023])
+def test_a_clusters_norm_does_not_depend_on_those_computed_with_it(dimension):
+    rng = np.random.default_rng(0)
+    totals = np.rint(rng.standard_normal((37, dimension)) * 2.0**40)
+    together, singly = Sums(), Sums()
+    for total in totals:
+        together.add([together.take()], total, 1)
+    together._refresh()
+    for total in totals:
+        singly.add([singly.take()], total, 1)
+        singly._refresh()
+    assert together._norms[:37].tobytes() == singly._norms[:37].tobytes()
+
+
+def test_products_with_sums_are_exact():
+    vectors = whole(np.stack([vector(f"n{n}") for n in range(500)]))
+    total = vectors.sum(axis=0)
+    exact = [sum(int(a) * int(b) for a, b in zip(v, total, strict=True)) for v in vectors]
+    assert [int(p) for p in vectors @ total] == exact
+    assert [int(v @ total) for v in vectors] == exact
+
+
+@given(st.integers(2, 60), st.integers(0, 1000), st.integers(1, 2))
+@settings(max_examples=60, deadline=None)
+def test_halves_are_balanced_and_whole(n, seed, least):
+    points = whole(np.random.default_rng(seed).standard_normal((n, 5)))
+    if n < 2 * least:
+        return
+    large, small = halves(points, least)
+    assert sorted(large + small) == list(range(n))
+    assert len(large) >= len(small) >= max(least, n / 4 if n > 3 else 1)
+
+
+def test_halves_part_what_lies_apart():
+    points = [[1, 0.1, 0], [0, 0.1, 1], [1, 0, 0.1], [1, 0.2, 0], [0.1, 0, 1]]
+    assert halves(whole(np.array(points))) == ([0, 2, 3], [1, 4])
+
+
+@pytest.mark.parametrize("n", [2, 5, 49])
+def test_halves_of_points_that_are_alike_are_balanced_too(n):
+    for points in (np.ones((n, 3)), np.zeros((n, 3))):
+        large, small = halves(whole(points))
+        assert sorted(large + small) == list(range(n))
+        assert len(small) >= max(1, n // 4)
+
+
+def test_points_go_where_they_are_nearer_as_far_as_there_is_room():
+    east, north = [1.0, 0.0], [0.0, 1.0]
+    points = whole(np.array([east, east, east, [0.1, 1], north, north, [0.9, 0.2]]))
+    homes = np.array([0, 0, 0, 0, 1, 1, 1])
+    assert relocated(points, homes, least=1, most=9).tolist() == [0, 0, 0, 1, 1, 1, 0]
+    assert relocated(points, homes, least=4, most=9).tolist() == homes.tolist()
+    assert relocated(points, homes, least=1, most=4).tolist() == [0, 0, 0, 1, 1, 1, 0]
+    assert relocated(points, homes, least=1, most=3).tolist() == homes.tolist()

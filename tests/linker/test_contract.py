@@ -105,3 +105,17 @@ def test_a_huge_text_takes_no_longer_than_reading_it(rule: Any, text: str) -> No
     other = note(text, speaker="Ann", **sizes)
     seen = arrival(note(text, speaker="Bob", **sizes), [other], near={other.id: 0.99}, answered=other)
     check(rule, seen, list(rule.links(seen)))
+
+
+def test_a_reason_is_short_however_long_the_words(rule: Any) -> None:
+    words = [name * 2500 for name in ("Ab", "Cd", "Ef", "Gh")]
+    speaker, text = {"speaker": "n" * 5000, "session": "s" * 5000}, " ".join(words)
+    other = note(f"{text}?", keywords=tuple(words), entities=tuple(words), **speaker)
+    arrived = note(text, keywords=tuple(words), entities=tuple(words), **{**speaker, "speaker": "m" * 5000})
+    links = [
+        link
+        for before in ([], [other])
+        for link in rule.links(arrival(arrived, [other], near={other.id: 0.9}, answered=other, before=before))
+    ]
+    assert links
+    check(rule, arrival(arrived), links[:1])

@@ -59,7 +59,7 @@ def test_the_threshold_rises_where_all_notes_are_close() -> None:
     """Two and a half standard deviations above the mean; of a few notes these are guesses and count for little."""
     assert reasons(pot(), pot(), 0.6, usual=0.4, spread=0.1, n_notes=1000) == []
     assert reasons(pot(), pot(), 0.7, usual=0.4, spread=0.1, n_notes=1000) != []
-    assert reasons(pot(), pot(), 0.6, usual=0.9, spread=0.1, n_notes=1) != []
+    assert reasons(pot(), pot(), 0.7, usual=0.9, spread=0.1, n_notes=4) != []
 
 
 def test_two_conversations_need_more_in_common_than_one() -> None:

@@ -12,7 +12,6 @@ import sys
 import textwrap
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 from journal_world import World
 
+from zettel import codec
 from zettel.config import Config
 from zettel.errors import (
     StoreDamagedError,
@@ -599,7 +599,7 @@ def bytes_of(path: Path) -> bytes:
     data = b"".join(p.read_bytes() for p in sorted(path.parent.glob(f"{path.name}*")))
     with closing(sqlite3.connect(path)) as db:
         payloads = [row[0] for row in db.execute("SELECT payload FROM commits")]
-    return data + b"".join(zlib.decompress(payload[1:]) for payload in payloads)
+    return data + "".join(map(codec.unpacked, payloads)).encode("utf-8", "surrogatepass")
 
 
 def traces(path: Path, words: list[str]) -> list[str]:

@@ -51,9 +51,11 @@ def _revision(encounter: Encounter, policies: Sequence[Policy]) -> Revision | No
         rewrite = policy.rewrite(replace(encounter, neighbor=note))
         if rewrite is None:
             continue
-        note = _rewritten(note, rewrite.fields)
-        reasons.append(rewrite.reason)
-        derived += rewrite.derived_from
+        rewritten = _rewritten(note, rewrite.fields)
+        if rewritten != note:
+            note = rewritten
+            reasons.append(rewrite.reason)
+            derived += rewrite.derived_from
     after = revisable_fields(note)
     changed = [name for name in EVOLVED if after[name] != before[name]]
     if not changed:
@@ -67,14 +69,16 @@ def _revision(encounter: Encounter, policies: Sequence[Policy]) -> Revision | No
 
 def _rewritten(note: Note, fields: Mapping[str, JsonValue]) -> Note:
     """The note with a policy's values, or as it is where they break a guardrail."""
-    proper = set(EVOLVED).issuperset(fields) and all(map(_is_proper, fields.values()))
+    proper = set(EVOLVED).issuperset(fields) and all(_is_proper(*item) for item in fields.items())
     after = note.model_copy(update=parsed_fields(fields)) if proper else note
     analyzed = note.context.split("\n")[0]  # the lines below it come and go
     return after if _told(note, analyzed) <= _told(note, after.context) else note
 
 
-def _is_proper(value: JsonValue) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+def _is_proper(name: str, value: JsonValue) -> bool:
+    if name == "context":
+        return isinstance(value, str)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _told(note: Note, context: str) -> set[str]:

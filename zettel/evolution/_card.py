@@ -14,6 +14,7 @@ LINES = 3
 QUOTE = 120
 """Longest quotation on a line, in characters."""
 
+_NAME = 60  # characters of a speaker's name
 _ADDED = re.compile(r"^(?:Answered|Later)\b.*: “(?P<quote>.*)”$")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|\[shares an? [^\]]{0,2000}\]|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
@@ -25,10 +26,11 @@ def added(context: str) -> list[str]:
 
 
 def with_line(context: str, line: str) -> str:
-    """A context with one line more; the oldest added line goes where there are too many."""
-    lines = [*context.split("\n"), line]
-    extra = [held for held in lines[1:] if _ADDED.match(held)][:-LINES]
-    return "\n".join(held for held in lines if held not in extra)
+    """A context with one line more, at its end; the oldest added line goes where there are too many."""
+    held = [old for old in added(context) if old != line]
+    gone = {*held[: max(len(held) + 1 - LINES, 0)], line}
+    first, *below = context.split("\n")
+    return "\n".join([first, *(old for old in below if old not in gone), line])
 
 
 def without_quotes_of(context: str, note: Note) -> str:
@@ -44,13 +46,18 @@ def dated(note: Note) -> str:
     precision = "day" if note.time_precision in ("second", "minute") else note.time_precision
     on = "on" if precision == "day" else "in"
     when = f"{on} {describe(note.time, precision)}" if note.time and precision else ""
-    return ", ".join(part for part in (when, shorten(note.speaker or "", 60)) if part)
+    return ", ".join(part for part in (when, shorten(note.speaker or "", _NAME)) if part)
+
+
+def speaker(note: Note) -> str:
+    """Who said a note, as the subject of a reason."""
+    return shorten(note.speaker or "", _NAME) or "a later note"
 
 
 def quotation(note: Note, subject: set[str]) -> str:
     """The sentence of a note that says most of a subject (given as stems), with what follows it, cut to a line.
 
-    A question is quoted where nothing else is said.
+    A question is quoted where nothing else is said; "" is what is left of a text that is all code.
     """
     sentences = _SENTENCE.split(_plain(note.text))
     best = max(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import dated, quotation, with_line
+from zettel.evolution._card import dated, quotation, speaker, with_line
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 
@@ -15,6 +15,8 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     if not any(link.kind == "elaborates" and link.source_id == arrived.id for link in encounter.links):
         return None
     answer = quotation(arrived, set(terms(question.text)))
+    if not answer:
+        return None
     who = dated(arrived)
     line = f"Answered{' ' if who.startswith(('on ', 'in ')) else ' by ' if who else ''}{who}: “{answer}”"
     return Rewrite(
@@ -22,5 +24,5 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
             "context": with_line(question.context, line),
             "tags": list(dict.fromkeys((*question.tags, _TAG))),
         },
-        reason=f"{arrived.speaker or 'a later note'} answers it: “{shorten(answer, 60)}”",
+        reason=f"{speaker(arrived)} answers it: “{shorten(answer, 60)}”",
     )

@@ -19,7 +19,7 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
         return None
     arrived, neighbor = encounter.arrived, encounter.neighbor
     keywords = [k for k in arrived.keywords if _is_new(k, neighbor) and any(_has(note, k) for note in kin)]
-    keywords = keywords[: _KEYWORDS - len(neighbor.keywords)]
+    keywords = keywords[: max(_KEYWORDS - len(neighbor.keywords), 0)]
     tags = [t for t in arrived.tags if t not in (*neighbor.tags, *SIGNS) and any(t in note.tags for note in kin)]
     if not keywords and not tags:
         return None

@@ -140,23 +140,23 @@ class _Subject:
         self.people = people
         self.avoid = avoid
         n = len(self.forms)
-        self._share = n / max(n_notes, n)
+        self._share = n / max(n_notes, n, 1)
         self.n_terms = 2 if len(parts) < 2 else 3
         # Of a leaf's notes, a seventh must share what it is called after; a topic of topics holds many subjects. Where
         # there are but few notes, or they are most of the memory, what stands in one of them is better than nothing.
-        few = n < FEW or self._share > 0.5
-        self.solid = 1.0 if few else max(2.0, (0.15 if len(parts) < 2 else 0.025) * n)
+        self._few = n < FEW or self._share > 0.5
+        self._solid = max(2.0, (0.15 if len(parts) < 2 else 0.015) * n)
         self._notes_with = notes_with
         self._by_part = [Counter(chain.from_iterable(part)) for part in parts] if len(parts) > 1 else []
         self._taken = {" ".join(terms(part)) for name in avoid for part in name.split(_BETWEEN)}
-        enough = 1.0 if few else max(2.0, 0.6 * self.solid)
+        enough = 1.0 if self._few else max(2.0, 0.6 * self._solid)
         self.worth = {key: self._worth(key, k) for key, k in self.counts.items() if k >= enough and self._names(key, k)}
 
     def _names(self, key: str, k: int) -> bool:
-        """Whether a term can be a name: no speaker, no deed, and no word that mostly describes another."""
-        if key.endswith(_NO_NOUN) or key in _VAGUE or not self._is_free(key, ()):
+        """Whether a term can be in a name: no speaker, no deed, nor a word that describes others or is common."""
+        if key.endswith(_NO_NOUN) or key in _VAGUE or self.counts[key + _NO_NOUN] > 0.6 * k:
             return False
-        return self.counts[key + _NO_NOUN] <= 0.6 * k
+        return (self._few or self._surplus(key, k) > 0) and self._is_free(key, ())
 
     def _worth(self, key: str, k: int) -> float:
         """Class-based TF-IDF: how many notes hold it, times the logarithm of how much more that is than expected."""
@@ -172,13 +172,17 @@ class _Subject:
         """How many of the notes would hold a term that is no more frequent here than in the whole memory."""
         return max(self._notes_with.get(key, 0), k) * self._share
 
+    def _surplus(self, key: str, k: int) -> float:
+        """By how much it exceeds half as much again as expected: less, where the topic is much of the memory."""
+        return k - (1.5 - 0.5 * self._share) * self._expected(key, k)
+
     def carries(self, key: str) -> bool:
-        """Whether a term says what the topic is about: enough of its notes hold it, and not only as all notes do."""
+        """Whether a term says what the topic is about: enough of its notes hold it, and clearly more than expected."""
         k = self.counts[key]
-        return k >= self.solid and k - self._expected(key, k) * (1 - self._share) >= 0.6 * self.solid
+        return self._few or (k >= self._solid and self._surplus(key, k) >= 0.5 * self._solid)
 
     def accepted(self, key: str, used: Collection[str], chosen: Sequence[str]) -> str:
-        """How a term, or the phrase it mostly stands in, would be written as the next of a name; "" where it can't be."""
+        """A term, or the phrase it mostly stands in, as it would be written next in a name; "" where it can't be."""
         if not self._is_free(key, used):
             return ""
         form = self.written(self.widest(key, used))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from zettel.model import Link, LinkChange
+from zettel.model import Link, LinkChange, LinkKind
 from zettel.protocols import Arrival, LinkRule
 
 MADE_BY_RULES = "linker/"
@@ -19,18 +19,51 @@ MADE_BY_RULES = "linker/"
 def link(
     arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]]
 ) -> list[LinkChange]:
-    """The changes that link an arriving note. ``standing`` gives a note's links as they are before."""
-    changes: list[LinkChange] = []
+    """The changes that link an arriving note. ``standing`` gives a note's links as they are before.
+
+    Where two rules propose the same link, it is the first one's.
+    """
+    bounds = _Bounds(standing)
     for rule in rules:
-        strongest = sorted(rule.links(arrival), key=lambda new: (-new.weight, new.key))
-        for new in strongest[: rule.DEGREE]:
-            other = new.target_id if new.source_id == arrival.note.id else new.source_id
-            held = [old for old in standing(other) if old.kind == new.kind and old.created_by.startswith(MADE_BY_RULES)]
-            if len(held) < rule.DEGREE:
-                changes.append(link_change(new))
-            elif (weakest := min(held, key=lambda old: (old.weight, old.key))).weight < new.weight:
-                changes += [link_change(weakest, gone=True), link_change(new)]
-    return changes
+        for new in sorted(rule.links(arrival), key=lambda new: (-new.weight, new.key)):
+            if new.kind == rule.KIND and new.source_id != new.target_id and arrival.note.id in new.key[:2]:
+                bounds.propose(new, arrival.note.id, rule.DEGREE)
+    return bounds.changes
+
+
+class _Bounds:
+    """The links of notes as the changes so far leave them, and what may be changed yet."""
+
+    def __init__(self, standing: Callable[[str], Sequence[Link]]) -> None:
+        self.changes: list[LinkChange] = []
+        self._standing = standing
+        self._links: dict[str, dict[tuple[str, str, str], Link]] = {}
+
+    def propose(self, new: Link, arriving: str, degree: int) -> None:
+        """Bring a link, where the arriving note has room for it, and the other has too, or a weaker one."""
+        if new.key in self._of(arriving) or len(self._made(arriving, new.kind)) >= degree:
+            return
+        held = self._made(new.target_id if new.source_id == arriving else new.source_id, new.kind)
+        if len(held) >= degree:
+            weakest = min(held, key=lambda old: (old.weight, old.key))
+            if weakest.weight >= new.weight:
+                return
+            self.changes.append(link_change(weakest, gone=True))
+            for end in weakest.key[:2]:
+                self._of(end).pop(weakest.key, None)
+        self.changes.append(link_change(new))
+        for end in new.key[:2]:
+            self._of(end)[new.key] = new
+
+    def _of(self, note_id: str) -> dict[tuple[str, str, str], Link]:
+        if note_id not in self._links:
+            self._links[note_id] = {old.key: old for old in self._standing(note_id)}
+        return self._links[note_id]
+
+    def _made(self, note_id: str, kind: LinkKind) -> list[Link]:
+        """The links of a kind that rules have made."""
+        made = (old for old in self._of(note_id).values() if old.created_by.startswith(MADE_BY_RULES))
+        return [old for old in made if old.kind == kind]
 
 
 def link_change(link: Link, *, replaces: Link | None = None, gone: bool = False) -> LinkChange:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from zettel.model import Note
-from zettel.text import surface, terms
+from zettel.text import shorten, surface, terms
 from zettel.vocabulary import FILLERS
 
+_WORD = 40  # characters of a word that are quoted
 _FILLERS = frozenset(term for word in FILLERS for term in terms(word))
 _SHARED_FILE = re.compile(r"\[shares [^\]]{0,2000}\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
 
@@ -33,13 +34,14 @@ def _about(note: Note) -> set[str]:
 def quoted(shared: Iterable[str], note: Note, k: int = 3) -> str:
     """The first ``k`` terms as the note writes them: “pride”, “parade” and “flags”."""
     written = surface(note.text)
-    words = [f"“{written[term]}”" for term in shared if term in written][:k]
+    words = [f"“{shorten(written[term], _WORD)}”" for term in shared if term in written][:k]
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
 
 
 def content(text: str, people: frozenset[str]) -> set[str]:
     """The terms that say something: no fillers, no names of those who speak, nothing told of a shared file."""
-    return set(terms(spoken(text))) - _FILLERS - _stems(people)
+    written = surface(spoken(text))
+    return {term for term, word in written.items() if term not in _FILLERS and not is_person(word, people)}
 
 
 def spoken(text: str) -> str:
@@ -47,6 +49,11 @@ def spoken(text: str) -> str:
     return _SHARED_FILE.sub(" ", text)
 
 
-@lru_cache(maxsize=64)
-def _stems(people: frozenset[str]) -> frozenset[str]:
-    return frozenset(term for word in people for term in terms(word))
+def is_person(word: str, people: frozenset[str]) -> bool:
+    """Whether a capitalized word is the name of one who speaks, or short for it: those are named in every note."""
+    return len(word) > 1 and word[0].isupper() and _begins(word.lower().removesuffix("'s").removesuffix("’s"), people)
+
+
+@lru_cache(maxsize=4096)
+def _begins(name: str, people: frozenset[str]) -> bool:
+    return any(person.startswith(name) for person in people)

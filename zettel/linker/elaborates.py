@@ -15,6 +15,7 @@ DEGREE = 4
 
 _ENOUGH = 3  # terms that say something, without which an answer is a nod
 _QUOTE = 80
+_NAME = 60
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?]+|[^.!?\n]+")
 _LAST = 2  # sentences a question must be among: one that its speaker goes on from at length waits for no answer
 
@@ -26,7 +27,8 @@ def links(arrival: Arrival) -> Iterable[Link]:
         return
     question = question_of(asked, arrival.people)
     if question and len(content(arrival.note.text, arrival.people)) >= _ENOUGH:
-        who = f"{asked.speaker}'s " if asked.speaker else ""
+        name = shorten(asked.speaker or "", _NAME)
+        who = f"{name}'s " if name else ""
         yield Link(
             source_id=arrival.note.id, target_id=asked.id, kind=KIND, weight=0.8,
             reason=f"answers {who}“{shorten(question, _QUOTE)}”", created_by="linker/elaborates",

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from zettel.linker._shared import is_person
 from zettel.model import Link, LinkKind, Note
 from zettel.protocols import Arrival, Candidate
-from zettel.text import shorten, terms, words
+from zettel.text import shorten, terms
 
 KIND: LinkKind = "same_entity"
 DEGREE = 6
@@ -18,8 +19,8 @@ DEGREE = 6
 _NEW = 2  # links of an arriving note
 _RARITY = 0.6  # an entity that every other note names connects nothing
 _CALLED = (
-    r"(?:^|[,.!?…]\s*|\b(?:hi|hey|hello|thanks|thank you|bye|dear|well|yes|yeah|sure|night|morning|sorry|welcome)\s+){}"
-    r"\s*(?:[,.!?…]|$)"
+    r"(?:^|[,.!?…]\s*|\b(?i:hi|hey|hello|thanks|thank you|bye|dear|well|yes|yeah|sure|night|morning|sorry|welcome)\s+)"
+    r"{}\s*(?:[,.!?…]|$)"
 )
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+", re.IGNORECASE)
 
@@ -36,7 +37,7 @@ def links(arrival: Arrival) -> Iterable[Link]:
 
 def _link(arrival: Arrival, entity: str) -> Link | None:
     stems = terms(entity)
-    if not stems or _is_somebody_here(entity, arrival.people) or not _names(arrival.note, entity):
+    if not stems or any(is_person(word, arrival.people) for word in entity.split()) or not _names(arrival.note, entity):
         return None
     newest, count = arrival.saying(stems)
     rarity = arrival.rarity_of(count)
@@ -59,10 +60,5 @@ def _is_mention(arrival: Arrival, near: Candidate, entity: str) -> bool:
 def _names(note: Note, entity: str) -> bool:
     """Whether a note speaks of an entity, not only to somebody of that name ("Thanks, Bella!")."""
     name = re.escape(entity)
-    called = len(re.findall(_CALLED.format(name), note.text, re.IGNORECASE))
-    return len(re.findall(rf"\b{name}\b", note.text)) > called
-
-
-def _is_somebody_here(entity: str, people: frozenset[str]) -> bool:
-    """Whether it is a speaker's name, or short for one: those who speak are in every note."""
-    return any(person.startswith(word) for word in words(entity) if len(word) > 1 for person in people)
+    called = len(re.findall(_CALLED.format(name), note.text))
+    return len(re.findall(rf"(?<!\w){name}(?!\w)", note.text)) > called  # it may begin or end with no letter: "C++"

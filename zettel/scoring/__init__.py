@@ -1,7 +1,7 @@
 """Signals, one file each, and their fusion into one score. Files beginning with an underscore are no signals."""
 
-from zettel.scoring._fusion import Fused, fuse, fuse_routed
+from zettel.scoring._fusion import Fused, Fusion, fuse
 from zettel.scoring._routed import Route, RoutedScan
 from zettel.scoring._scan import Scan
 
-__all__ = ["Fused", "Route", "RoutedScan", "Scan", "fuse", "fuse_routed"]
+__all__ = ["Fused", "Fusion", "Route", "RoutedScan", "Scan", "fuse"]

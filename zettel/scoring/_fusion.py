@@ -27,36 +27,73 @@ class Fused:
     parts: Mapping[str, Values]
 
 
-class _Sum:
-    """Signals added up over the rows that a mask lets through."""
+class Fusion:
+    """Signals added up over the rows that a mask lets through.
 
-    def __init__(self, scan: Scan, mask: NDArray[np.bool_], weights: Mapping[str, float] | None) -> None:
+    Measures are standardized over those rows only, so what a filter shuts out cannot bear on what it lets in; term
+    statistics are the whole memory's. Of a routed scan, all rows are scored by its estimates first. Then those that may
+    be among the best are computed, and the signals that read cosines say anew what they think; the other rows are left
+    at -inf, as if the mask shut them out.
+    """
+
+    def __init__(
+        self, scan: Scan, signals: Sequence[Signal], mask: NDArray[np.bool_], weights: Mapping[str, float] | None = None
+    ) -> None:
         self._scan = scan
         self._weights = weights or {}
-        self.rows = np.flatnonzero(mask)
-        self.values: dict[str, Values] = {}
-        self.parts: dict[str, Values] = {}
+        self._allowed = mask
+        self._rows = np.flatnonzero(mask)
+        self._values: dict[str, Values] = {}
+        self._parts: dict[str, Values] = {}
+        routed = scan if isinstance(scan, RoutedScan) else None
+        self._estimated: list[Signal] = []  # signals that a rescored row changes
+        for signal in signals:
+            if routed:
+                routed.asked = False
+            self._add(signal)
+            if routed and routed.asked:
+                self._estimated.append(signal)
+        if routed and not routed.exact[self._rows].all():
+            scores = self._total()[self._rows]
+            border = np.partition(scores, -routed.n_wanted)[-routed.n_wanted]
+            self.include(self._rows[scores >= border])
 
-    def add(self, signal: Signal) -> None:
-        """Enter a signal, or what it has become."""
-        self.values[signal.NAME] = own = signal.values(self._scan)
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The rows that have a score: all that are let through, or of a routed scan those computed exactly."""
+        return self._allowed & self._scan.exact if isinstance(self._scan, RoutedScan) else self._allowed
+
+    def include(self, rows: NDArray[np.int64]) -> None:
+        """See to it that rows have a score, if they are let through."""
+        if isinstance(self._scan, RoutedScan) and not self._scan.exact[rows].all():
+            self._scan.rescore(rows)
+            for signal in self._estimated:
+                self._add(signal)
+
+    def fused(self) -> Fused:
+        """What has come out."""
+        scores = self._total()
+        scores[~self.mask] = -np.inf
+        return Fused(scores, self._values, self._parts)
+
+    def _add(self, signal: Signal) -> None:
+        self._values[signal.NAME] = own = signal.values(self._scan)
         weight = self._weights.get(signal.NAME, signal.WEIGHT)
-        self.parts[signal.NAME] = weight * (self._standardized(own) if signal.STANDARDIZED else own)
+        self._parts[signal.NAME] = weight * (self._standardized(own) if signal.STANDARDIZED else own)
 
-    def total(self) -> Values:
-        """The score of every row."""
+    def _total(self) -> Values:
         total = np.zeros(self._scan.columns.n)
-        for part in self.parts.values():
+        for part in self._parts.values():
             total += part
         return total
 
     def _standardized(self, values: Values) -> Values:
-        searched = values[self.rows] if len(self.rows) < len(values) else values.copy()
+        searched = values[self._rows] if len(self._rows) < len(values) else values.copy()
         if not len(searched):
             return np.zeros_like(values)
         mean = searched.sum() / len(searched)
         searched -= mean
-        spread = sqrt(sum(float(part @ part) for part in _parts(searched)) / len(searched))
+        spread = sqrt(sum(float(part @ part) for part in _pieces(searched)) / len(searched))
         if spread < _FLAT:
             return np.zeros_like(values)
         result: Values = values - mean
@@ -67,47 +104,10 @@ class _Sum:
 def fuse(
     scan: Scan, signals: Sequence[Signal], mask: NDArray[np.bool_], weights: Mapping[str, float] | None = None
 ) -> Fused:
-    """Score the rows that ``mask`` lets through.
-
-    Measures are standardized over those rows only, so what a filter shuts out cannot bear on what it lets in; term
-    statistics are the whole memory's.
-    """
-    added = _Sum(scan, mask, weights)
-    for signal in signals:
-        added.add(signal)
-    return _fused(added, mask)
+    """Score the rows that ``mask`` lets through; see ``Fusion``."""
+    return Fusion(scan, signals, mask, weights).fused()
 
 
-def fuse_routed(
-    scan: RoutedScan, signals: Sequence[Signal], mask: NDArray[np.bool_], weights: Mapping[str, float] | None = None
-) -> Fused:
-    """Score the rows that may be among the best, exactly; the others are at -inf, as if ``mask`` shut them out.
-
-    All rows are scored by the estimates, and of the best ones the cosines are computed. Those signals that read cosines
-    then say anew what they think.
-    """
-    added = _Sum(scan, mask, weights)
-    estimated = []
-    for signal in signals:
-        scan.asked = False
-        added.add(signal)
-        if scan.asked:
-            estimated.append(signal)
-    if not scan.exact[added.rows].all():
-        scores = added.total()[added.rows]
-        border = np.partition(scores, -scan.n_wanted)[-scan.n_wanted]
-        scan.rescore(added.rows[scores >= border])
-        for signal in estimated:
-            added.add(signal)
-    return _fused(added, mask & scan.exact)
-
-
-def _parts(values: Values) -> Iterator[Values]:
-    """Parts of a length that BLAS multiplies in one thread: with more it waits for those that a busy machine delays."""
+def _pieces(values: Values) -> Iterator[Values]:
+    """Pieces that BLAS multiplies in one thread each: with more it waits for those that a busy machine delays."""
     return (values[start : start + _ONE_THREAD] for start in range(0, len(values), _ONE_THREAD))
-
-
-def _fused(added: _Sum, mask: NDArray[np.bool_]) -> Fused:
-    scores = added.total()
-    scores[~mask] = -np.inf
-    return Fused(scores, added.values, added.parts)
