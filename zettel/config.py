@@ -37,8 +37,20 @@ class Config:
     annotation_tf: float = 0.3
     """How much a term counts that stands only in a note's annotations; a term of its text counts 1."""
 
+    exact_below: int = 20_000
+    """Notes from which on a search is routed through topics and codes instead of scoring every vector."""
+
+    lsh_bits: int = 384
+    """Length of a vector's code, in bits; a multiple of 64."""
+
+    beam_share: float = 0.5
+    """Share of the notes that the topics searched should hold; more are searched where the choice is close."""
+
+    beam_margin: float = 0.02
+    """Cosine by which a topic may be farther from the question than the last one chosen, and still be searched."""
+
     expansion: float = 0.3
-    """What the links of the best notes add to the scores of the notes they lead to, in standard deviations of scores."""
+    """What the links of the best notes lend to the notes they lead to: a part of the score by which these stand out."""
 
     rewrites_per_add: int = 4
     """Neighbors that an arriving note may rewrite."""
@@ -52,12 +64,15 @@ class Config:
     def __post_init__(self) -> None:
         for name, least in (
             ("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0), ("rewrites_per_add", 0),
-            ("rewrites_per_day", 0),
+            ("rewrites_per_day", 0), ("exact_below", 0), ("lsh_bits", 64),
         ):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"Config.{name} is {value!r}: it must be a whole number of at least {least}")
-        for name, most in (("busy_timeout_s", 1e6), ("k1", 100.0), ("b", 1.0), ("annotation_tf", 100.0), ("expansion", 100.0)):
+        for name, most in (
+            ("busy_timeout_s", 1e6), ("k1", 100.0), ("b", 1.0), ("annotation_tf", 100.0), ("expansion", 100.0),
+            ("beam_share", 1.0), ("beam_margin", 2.0),
+        ):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 raise InputError(f"Config.{name} is {value!r}: it must be a number from 0 to {most:g}")

@@ -140,7 +140,7 @@ class _Quotes:
             return list(dict.fromkeys([*kept, *self._alone[name]]))
         text = str(value)
         for piece, instead in self._pieces.items():
-            text = instead.join(re.split(rf"(?<!\w){re.escape(piece)}(?!\w)", text))
+            text = instead.join(re.split(rf"[^\S\n]*(?<!\w){re.escape(piece)}(?!\w)", text))
         text = "\n".join(line.strip() for line in text.split("\n") if line.strip())
         alone: JsonValue = self._alone[name]
         return alone if not text or self._has(name, text) else text

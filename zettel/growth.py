@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import log
 
+import numpy as np
+
 from zettel.config import Config
 from zettel.evolution import evolve
+from zettel.filters import SEARCHED
 from zettel.index import ExactIndex, Material, Nearest, TopicTree
 from zettel.linker import link
 from zettel.model import Change, Link, LinkChange, Note, Revision, TreeChange, day_of, parsed_fields
-from zettel.protocols import Arrival, Candidate, Encounter, LinkRule, Passages, Policy, Store, Vector
+from zettel.protocols import Arrival, Candidate, Columns, Encounter, LinkRule, Passages, Policy, Store, Vector
 from zettel.text import words
 from zettel.vocabulary import SIGNS
 
@@ -130,7 +133,7 @@ class Growth:
             nearest=tuple(Candidate(held[i], cosine) for i, cosine in near),
             usual=nearest.mean, spread=nearest.deviation, n_notes=nearest.n, rarity_of=rarity_of,
             rarity=lambda term: rarity_of(index.n_with(term) - 1),
-            saying=partial(self._saying, note, vector), people=_people(tuple(index.columns().speakers)),
+            saying=partial(self._saying, note, vector), people=_people(_speakers(index.columns())),
         )  # fmt: skip
 
     def _saying(self, note: Note, vector: Vector, stems: Sequence[str]) -> tuple[list[Candidate], int]:
@@ -181,7 +184,8 @@ class Growth:
     def _encounter(self, note: Note, neighbor: str, links: tuple[Link, ...]) -> Encounter:
         others = [link for link in self._standing(neighbor) if note.id not in link.key]
         held = self._current([neighbor, *(_other(link, neighbor) for link in others)])
-        around = tuple((link, held[end]) for link in others if (end := _other(link, neighbor)) in held)
+        ends = [(link, held.get(_other(link, neighbor))) for link in others]
+        around = tuple((link, end) for link, end in ends if end is not None and end.status in SEARCHED)
         return Encounter(note, held[neighbor], links, around)
 
     def _revised(self, revision: Revision) -> Note:
@@ -220,6 +224,12 @@ def _other(link: Link, note_id: str) -> str:
 def _rarity(n: int, count: int) -> float:
     """How much it says that ``count`` of ``n`` notes have something: 1 where none has, 0 where all have."""
     return log((n + 2) / (count + 1)) / log(n + 2)
+
+
+def _speakers(columns: Columns) -> tuple[str, ...]:
+    """Those who speak in the notes that are there: the table also knows those of notes that went."""
+    counts = np.bincount(columns.speaker[columns.alive] + 1, minlength=len(columns.speakers) + 1)
+    return tuple(name for name, n in zip(columns.speakers, counts[1:].tolist(), strict=True) if n)
 
 
 @lru_cache(maxsize=16)

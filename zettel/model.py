@@ -277,12 +277,13 @@ class Hit(_Value):
 class WhyNot(_Value):
     """Why a note was not among a search's hits: the ``step`` that lost it, and by how much.
 
-    ``step`` is "status", "filter", "outranked" or "found" (it is among the hits after all). ``rank`` is its place among
+    ``step`` is "status", "filter", "routed" (its topic or its code seemed too far), "outranked" or "found" (it is among
+    the hits after all). ``rank`` is its place among
     all notes the filters let through, and ``behind`` how much score it lacked to be the last hit.
     """
 
     note_id: str
-    step: Literal["status", "filter", "outranked", "found"]
+    step: Literal["status", "filter", "routed", "outranked", "found"]
     why: str
     rank: int | None = None
     score: float | None = None

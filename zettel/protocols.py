@@ -397,7 +397,7 @@ class LinkRule(Protocol):
 class Encounter:
     """A note that has just arrived, a neighbor it was linked to, by which links, and the neighbor's other links.
 
-    Each of ``others`` comes with the note at its other end.
+    Each of ``others`` comes with the note at its other end; links to notes that no search shows are left out.
     """
 
     arrived: Note

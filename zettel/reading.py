@@ -49,6 +49,7 @@ from zettel.protocols import (
     TranscriptFormat,
     Vector,
 )
+from zettel.routing import Router
 from zettel.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Reading:
         self._analyzer: Analyzer | None = None
         self._index: ExactIndex | None = None
         self._tree: TopicTree | None = None  # of the index's head
+        self._router: Router | None = None
         self._materials = Materials(self._reader.notes)
         self._erased_seen: set[str] = set()
         self._ledger = Ledger()
@@ -208,7 +210,7 @@ class Reading:
         retrieval.check_query(query, k)
         allowed = Filter.of(self._zone, **filters)
         with self._lock:
-            ranking = self._rank(query, at, allowed)
+            ranking = self._rank(query, at, allowed, k)
             return ranking.hits(k, self._reader) if ranking else []
 
     def recall(
@@ -239,18 +241,32 @@ class Reading:
         allowed = Filter.of(self._zone, **filters)
         with self._lock:
             note = self.get(id)
-            ranking = self._rank(query, at, allowed)
-            if ranking is None:
+            ranking = self._rank(query, at, allowed, k, exact=True)
+            searched = self._rank(query, at, allowed, k)
+            if ranking is None or searched is None:
                 raise NotFoundError(self._missing(id))
-            return retrieval.why_not(ranking, note, allowed, k)
+            found = {ranking.index.ids[row] for row in searched.top(k)}
+            return retrieval.why_not(ranking, note, allowed, k, found)
 
-    def _rank(self, query: str, at: datetime | str | None, allowed: Filter) -> retrieval.Ranking | None:
-        index = self._catch_up()
+    def _rank(
+        self, query: str, at: datetime | str | None, allowed: Filter, k: int, *, exact: bool = False
+    ) -> retrieval.Ranking | None:
+        with self._reader.one_moment():
+            index = self._caught_up()
+            router = None if exact or len(index) < self.config.exact_below else self._get_router(index)
         if not len(index):
             return None
         asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
         read = retrieval.read_query(query, self._query_vector(query), asked)
-        return retrieval.rank(index, read, allowed, self._parts.signals, self.config, self._reader.links)
+        route = None if router is None else router.route(read.vector, self.config)
+        return retrieval.rank(
+            index, read, allowed, self._parts.signals, self.config, self._reader.links, route=route, k=k
+        )
+
+    def _get_router(self, index: ExactIndex) -> Router:
+        if self._router is None or self._router.head != index.head:
+            self._router = Router(index, self._topic_tree(index))
+        return self._router
 
     def _query_vector(self, query: str) -> Vector:
         vector = self._queries.get(query)
@@ -270,13 +286,17 @@ class Reading:
         if self._store is None and self._erased_seen != (erased := self._reader.erased()):
             self._index, self._erased_seen = None, erased  # an earlier state has no tail that would tell
         if self._index is None or self._index.is_mostly_dead:
-            self._index, self._tree = ExactIndex(self.config.window, self._zone), None
+            self._index, self._tree, self._router = self._new_index(), None, None
             self._materials = Materials(self._reader.notes)
             self._enter(self._index, self._reader.notes())
         elif self._index.head < head:
             self._follow(self._index, [c for x in self._reader.commits(self._index.head, head) for c in x.changes])
         self._index.head = head
         return self._index
+
+    def _new_index(self) -> ExactIndex:
+        config = self.config
+        return ExactIndex(config.window, self._zone, bits=config.lsh_bits, exact_below=config.exact_below)
 
     def _follow(self, index: ExactIndex, changes: Sequence[Change]) -> None:
         """Bring index and tree up to what has been committed since."""

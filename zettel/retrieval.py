@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,13 +20,13 @@ from zettel.filters import Filter
 from zettel.index import ExactIndex
 from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
 from zettel.protocols import Query, Reader, Signal, Vector
-from zettel.scoring import Fused, Scan, fuse
+from zettel.scoring import Fused, Fusion, Route, RoutedScan, Scan
 from zettel.text import shorten, terms
 from zettel.times import query_interval
 
 _LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float is too coarse for its microseconds
 _SEEDS = 5  # best notes whose links are walked
-_FIELD = 100  # best notes, by whose last it is measured how far the seeds stand out
+_FIELD = 50  # best notes, by whose last it is measured how far the seeds stand out
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "chatbot", "model", "system"})
 _REASONS = 3  # parts of a hit's `why`: the heaviest ones
 _VIA_COSINE = 0.3  # a neighbor that shares no word with the query counts as walked from this cosine on
@@ -157,30 +157,39 @@ class Ranking:
 
 
 def rank(
-    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config, links_of: Linked
-) -> Ranking:
-    """Score all rows the filter lets through, then walk the links of the best."""
-    scan = Scan(query, index.columns(), config)
-    mask = allowed_rows(index, allowed)
-    ranking = Ranking(index, scan, signals, fuse(scan, signals, mask, config.weights), mask, {})
-    return _expanded(ranking, config.expansion, links_of) if config.expansion else ranking
+    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config, links_of: Linked,
+    *, route: Route | None = None, k: int = 10,
+) -> Ranking:  # fmt: skip
+    """Score the rows the filter lets through, then walk the links of the best.
 
-
-def _expanded(ranking: Ranking, weight: float, links_of: Linked) -> Ranking:
-    lent = _lent(ranking, links_of)
-    values = np.zeros(ranking.scan.columns.n)
+    With a ``route``, only those are scored that may be among the best ``k``, and those that links lead to.
+    """
+    allowed_mask = allowed_rows(index, allowed)
+    columns = index.columns()
+    scan = Scan(query, columns, config)
+    if route is not None:
+        scan = RoutedScan(query, columns, config, allowed_mask, k, route)
+    fusion = Fusion(scan, signals, allowed_mask, config.weights)
+    ranking = Ranking(index, scan, signals, fusion.fused(), fusion.mask, {})
+    lent = _lent(ranking, allowed_mask, links_of) if config.expansion else {}
+    if not lent:
+        return ranking
+    fusion.include(np.array(list(lent), np.int64))
+    values = np.zeros(columns.n)
     for row, (value, _) in lent.items():
         values[row] = value
-    fused, part = ranking.fused, weight * values
+    fused, part = fusion.fused(), config.expansion * values
     expanded = Fused(fused.scores + part, {**fused.values, LINKED: values}, {**fused.parts, LINKED: part})
-    return replace(ranking, fused=expanded, lent={row: link for row, (_, link) in lent.items()})
+    return replace(ranking, fused=expanded, mask=fusion.mask, lent={row: link for row, (_, link) in lent.items()})
 
 
 LINKED = "linked"
 """What a hit's ``signals`` call that which links of better notes lend it."""
 
 
-def _lent(ranking: Ranking, links_of: Linked) -> dict[int, tuple[float, Link]]:
+def _lent(
+    ranking: Ranking, allowed: NDArray[np.bool_], links_of: Linked
+) -> dict[int, tuple[float, Link]]:
     """What the links of the best notes lend to which rows, and the link that lends most.
 
     An assistant's notes neither lend nor borrow: they take up all that was said, and are linked to all of it.
@@ -195,7 +204,7 @@ def _lent(ranking: Ranking, links_of: Linked) -> dict[int, tuple[float, Link]]:
     }
     found = graph.activation(seeds, links_of(list(seeds), graph.WALKED)) if seeds else {}
     reached = {row: lent for note_id, lent in found.items() if (row := index.row(note_id)) is not None}
-    return {row: lent for row, lent in reached.items() if np.isfinite(scores[row]) and told[columns.speaker[row]]}
+    return {row: lent for row, lent in reached.items() if allowed[row] and told[columns.speaker[row]]}
 
 
 def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
@@ -217,8 +226,11 @@ def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
     return mask
 
 
-def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int) -> WhyNot:
-    """Which step of a search lost a note, and by how much."""
+def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collection[str]) -> WhyNot:
+    """Which step of a search lost a note, and by how much.
+
+    ``ranking`` is that of all notes, ``found`` are the ids that the search returned.
+    """
     if note.status not in allowed.status:
         return WhyNot(note_id=note.id, step="status", why=f"It is not searched: {allowed.refusal(note)}.")
     row = ranking.index.row(note.id)
@@ -228,6 +240,9 @@ def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int) -> WhyNot:
     place = places[0] + 1
     score = float(ranking.fused.scores[row])
     signals = ranking.signals_of(row)
+    if place <= k and note.id not in found:
+        why = f"Routing lost it: among all notes it is at rank {place}, but its topic or its code seemed too far."
+        return WhyNot(note_id=note.id, step="routed", why=why, rank=place, score=score, signals=signals)
     if place <= k:
         why = f"It is found, at rank {place}: {ranking.why(row)}"
         return WhyNot(note_id=note.id, step="found", why=why, rank=place, score=score, signals=signals)

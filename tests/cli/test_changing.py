@@ -1,6 +1,7 @@
 """Commands that change a memory."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 import zettel
+from zettel.cli.wording import as_commands
 from zettel.model import IngestReport, Progress
 
 
@@ -70,9 +72,49 @@ def test_undo_names_what_is_in_the_way(memory, cli):
         opened.update(note.id, tags=["one"])
         opened.update(note.id, tags=["two"])
     result = cli("undo", memory, "2.1")
-    assert result.exit_code == 1 and "3.1" in result.stderr and "cascade" in result.stderr
+    assert result.exit_code == 1 and "3.1" in result.stderr
+    assert "--cascade" in result.stderr and "cascade=" not in result.stderr
     assert cli("undo", memory, "2.1", "--cascade").exit_code == 0
     assert notes(memory)[0].tags == note.tags
+
+
+def test_undoing_what_a_note_caused(memory, cli):
+    question = next(note for note in notes(memory) if "answered" in note.tags)
+    with zettel.open_memory(memory, embedder="hashing", read_only=True) as opened:
+        answer = opened.links(question.id, "elaborates")[0].source_id
+    done = cli("undo", memory, "--trigger", answer[:12])
+    assert done.exit_code == 0 and done.stdout.startswith("commit 2: takes back ")
+    assert f"context, tags of {question.id[:12]} {question.speaker}: “" in done.stdout
+    assert "answered" not in next(note for note in notes(memory) if note.id == question.id).tags
+    again = cli("undo", memory, "--trigger", answer[:12]).stdout
+    assert again.startswith(f"nothing to do: what note {answer[:12]} ") and "in commit 2 already" in again
+    result = cli("undo", memory, "--trigger", question.id)
+    assert result.exit_code == 1 and "has caused no revision: see `zettel show`" in result.stderr
+
+
+def test_a_commit_that_is_undone_is_reported_by_counts(memory, cli):
+    done = cli("undo", memory, "1").stdout
+    assert re.fullmatch(
+        r"commit 2: takes back \d+ changes of commit 1; 25 notes taken out, \d+ revisions taken back,"
+        r" \d+ links removed, 1 topic gone\n", done,
+    )  # fmt: skip
+    done = cli("undo", memory, "2").stdout
+    assert "25 notes brought back" in done and " links" in done
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("undo those first, or pass cascade=True to take them along", "or pass --cascade to take them along"),
+        ("name a change, or trigger= with a note's id", "or --trigger with a note's id"),
+        ("no commit 9: see log()", "see `zettel log`"),
+        ("see history() of its neighbors", "see `zettel show` of its neighbors"),
+        ("move it: export() it, and load() it", "`zettel export` it, and `zettel load` it"),
+        ("the file (x) is no memory", "the file (x) is no memory"),
+    ],
+)
+def test_messages_of_the_library_name_commands_and_options(message, told):
+    assert as_commands(message).endswith(told)
 
 
 def test_erasing_asks_and_without_a_terminal_refuses(memory, cli):

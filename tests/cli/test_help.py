@@ -11,10 +11,12 @@ from zettel.cli import app
 
 ROOT = get_command(app)
 COMMANDS = {
-    "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "log", "diff", "undo", "forget",
-    "verify", "export", "load", "stats", "bench",
+    "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "topics", "links", "log", "diff",
+    "undo", "forget", "verify", "export", "load", "stats", "bench",
 }  # fmt: skip
-READING = {"search", "recall", "show", "log", "diff", "verify", "stats", "models list", "ingest", "bench"}
+READING = {
+    "search", "recall", "show", "topics", "links", "log", "diff", "verify", "stats", "models list", "ingest", "bench",
+}  # fmt: skip
 
 
 def leaves(command, prefix=()):
@@ -57,7 +59,9 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize(
     "args", [["fly"], ["search", "m"], ["search", "m", "q", "-k", "0"], ["search", "m", "q", "--where", "nothing"],
-             ["search", "m", "q", "--where", "a=[1"], ["add", "m", "t", "--metadata", "[1]"], ["log", "m", "--bogus"]],
+             ["search", "m", "q", "--where", "a=[1"], ["add", "m", "t", "--metadata", "[1]"], ["log", "m", "--bogus"],
+             ["topics", "m", "--depth", "0"], ["links", "m", "--limit", "0"], ["undo", "m"],
+             ["undo", "m", "1", "--trigger", "z1"]],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_exits_2_and_writes_nothing_to_stdout(args, cli):

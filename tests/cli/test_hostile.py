@@ -7,7 +7,9 @@ import sys
 import pytest
 
 import zettel
+from zettel.cli.browsing import write_topics
 from zettel.cli.output import clean
+from zettel.model import Topic
 
 ESCAPES = "\x1b[2J\x1b]0;owned\x07 \x9b31m red \u202eevil\u2066 [bold red]markup[/] :smile: \x00\x08"
 TEXT = f"The harbour master said {ESCAPES} yesterday."
@@ -21,14 +23,18 @@ def hostile(tmp_path):
         note = memory.add(
             TEXT, speaker=f"Master {ESCAPES}", tags=[ESCAPES], metadata={"k": ESCAPES}, source=f"x:{ESCAPES}", id="evil"
         )
+        other = memory.add(f"{TEXT} Yes?", speaker=f"Master {ESCAPES}", id="other")
+        memory.link(note.id, other.id, "causes", reason=f"because {ESCAPES}")
         memory.forget(note.id)
-        memory.undo(2)
+        memory.undo(4)
+        memory.update(other.id, context=f"A card.\nLater, on 3 May 2025, Idris: “{ESCAPES}”")
     return path
 
 
 READING = [
     ["search", "harbour master"], ["recall", "harbour master"], ["show", "evil"], ["log"], ["diff", "1"], ["stats"],
-    ["forget", "evil"], ["show", "e"], ["search", "harbour", "--why-not", "evil"],
+    ["forget", "evil"], ["show", "e"], ["show", "other"], ["search", "harbour", "--why-not", "evil"], ["topics"],
+    ["links"], ["links", "evil"], ["diff", "3"], ["diff", "6"], ["undo", "3"],
 ]  # fmt: skip
 
 
@@ -38,11 +44,11 @@ def test_nothing_a_terminal_obeys_is_printed(hostile, process, args):
     assert result.returncode == 0, result.stderr
     for bad in [*FORBIDDEN, "\x1b"]:
         assert bad not in result.stdout + result.stderr
-    if args[0] in ("search", "show") and "--why-not" not in args:
+    if args[0] in ("search", "show", "links") and "--why-not" not in args:
         assert r"\x1b[2J" in result.stdout and "[bold red]markup[/] :smile:" in result.stdout
 
 
-@pytest.mark.parametrize("args", [a for a in READING if a[0] != "forget"], ids=" ".join)
+@pytest.mark.parametrize("args", [a for a in READING if a[0] not in ("forget", "undo")], ids=" ".join)
 def test_json_holds_the_text_as_it_is_but_in_escapes(hostile, process, args):
     result = process(args[0], hostile, *args[1:], "--json")
     assert not set("".join(FORBIDDEN)) & set(result.stdout) - set("[2J]0;")
@@ -76,6 +82,14 @@ def test_on_a_terminal_only_colors_are_sent(hostile, args):
     assert not [bad for bad in [*FORBIDDEN, "\x1b"] if bad in plain]
     if args[0] == "search":
         assert text != plain and max(map(len, plain.splitlines())) <= 70
+
+
+def test_a_topic_s_name_is_clean_and_on_one_line(capsys):
+    topic = Topic(id=1, parent_id=None, address="1", name=f"Max\n{ESCAPES}", n_notes=1)
+    write_topics([topic], [topic])
+    shown = capsys.readouterr().out
+    assert not [bad for bad in [*FORBIDDEN, "\x1b"] if bad in shown]
+    assert r"1 Max \x1b[2J" in shown and "[bold red]markup[/] :smile:" in shown and shown.count("\n") == 2
 
 
 def test_an_error_is_clean_and_on_one_line(tmp_path, cli):

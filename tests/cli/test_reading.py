@@ -1,6 +1,8 @@
 """Commands that read: what they print is whole, parses, and changes nothing."""
 
 import hashlib
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ QUESTION = "When do we open the guest house?"
 @pytest.fixture
 def note(memory):
     with zettel.open_memory(memory, embedder="hashing") as opened:
-        return opened.notes()[11]  # "The sixth of September. I'm writing it on the wall calendar, in ink."
+        return opened.notes()[11]  # "The sixth of September, then. I'm writing our opening on the wall calendar, in ink."
 
 
 def test_search_as_json_gives_the_hits_of_the_library(memory, rows):
@@ -25,7 +27,7 @@ def test_search_as_json_gives_the_hits_of_the_library(memory, rows):
 
 def test_search_tells_rank_date_speaker_text_reason_and_source(memory, cli):
     lines = cli("search", memory, QUESTION, "-k", 1).stdout.splitlines()
-    assert lines[0].startswith("1. 4 March 2025, 18:30  ") and "score" in lines[0]
+    assert re.fullmatch(r"1\. 4 March 2025, 18:30  (Idris|Maren)  z1[0-9a-f]{10}  score \d+\.\d\d  topic 1", lines[0])
     assert lines[1].startswith("   ")
     assert any(line.startswith("   why   ") for line in lines)
     assert any(
@@ -118,17 +120,55 @@ def test_log_is_newest_first_and_in_words(memory, note, cli, rows):
     commits = [Commit.model_validate(row) for row in rows("log", memory)]
     assert [c.id for c in commits] == [3, 2, 1] and [c["id"] for c in rows("log", memory, "-n", 1)] == [3]
     undo, forget, ingest = cli("log", memory).stdout.splitlines()
-    assert "takes back change 2.1; note brought back" in undo and "“The sixth of September." in undo
+    assert "takes back change 2.1; note brought back" in undo and "Maren: “The sixth of September, then." in undo
     assert "note forgotten" in forget
-    assert ingest.startswith("1 ") and ingest.endswith("25 new notes")
+    assert ingest.startswith("1 ") and re.search(r" 25 new notes, \d+ revisions, \d+ links, 1 new topic$", ingest)
 
 
 def test_diff_has_a_line_a_field(memory, note, cli, rows):
     cli("forget", memory, note.id)
-    (row,) = rows("diff", memory, 2)
-    assert FieldDiff.model_validate(row).field == "status"
-    assert cli("diff", memory, 2).stdout == f"~ 2.1    {note.id[:12]}  status: active → archived (forgotten)\n"
-    assert len(rows("diff", memory, 1)) == 25
+    status, place = [FieldDiff.model_validate(row) for row in rows("diff", memory, 2)]
+    assert (status.field, place.field, place.after) == ("status", "place", None)
+    commit, line = cli("diff", memory, 2).stdout.splitlines()  # that it has left the topics goes without saying
+    assert commit.startswith("2 ") and "note forgotten" in commit
+    assert line == f"~ 2.1    {note.id[:12]}  status: active → archived (forgotten)"
+
+
+def test_diff_tells_a_long_commit_without_the_places_of_its_notes(memory, cli, rows):
+    shown = cli("diff", memory, 1).stdout
+    assert len([row for row in rows("diff", memory, 1) if row["field"] == "place"]) == 25
+    assert "place" not in shown and len(re.findall(r"^\+ 1\.\d+ +z1[0-9a-f]{10}  link ", shown, re.MULTILINE)) > 24
+    assert re.search(r"^~ 1\.\d+ +z1[0-9a-f]{10}  context: \+Answered on .*\(Idris answers it: ", shown, re.MULTILINE)
+    assert re.search(r"^~ 1\.\d+ +z1[0-9a-f]{10}  tags: \+answered$", shown, re.MULTILINE)
+    assert re.search(r"^\+ 1\.\d+ +topic \S", shown, re.MULTILINE)
+
+
+def test_notes_that_go_from_one_topic_to_another_are_counted(tmp_path, cli):
+    path = tmp_path / "m.zettel"
+    chat = tmp_path / "chat.txt"
+    chat.write_text("".join(f"Ann: Number {n} of the {n % 7} words.\n" for n in range(60)), encoding="utf-8")
+    cli("ingest", path, chat, "--embedder", "hashing", "--batch", 1000)
+    n = next(int(k) for k in re.findall(r"2 new topics, (\d+) notes in another topic", cli("log", path).stdout))
+    moves = re.findall(r"^~ (\d+) notes from topic 1 .* to topic 2 ", cli("diff", path, 1).stdout, re.MULTILINE)
+    assert sum(map(int, moves)) == n > 0
+
+
+def test_a_commit_of_one_note_is_told_by_name(memory, cli):
+    with zettel.open_memory(memory, embedder="hashing") as opened:
+        first, second, *_ = opened.notes()
+        opened.update(first.id, tags=["one"])
+        opened.mark_used([first.id, second.id])
+        opened.link(first.id, second.id, "causes", reason="one led to the other")
+        opened.unlink(first.id, second.id, "causes")
+    unlinked, linked, used, revised, _ = cli("log", memory).stdout.splitlines()
+    assert f"tags of {first.id[:12]} Idris: “Are you home yet?" in revised and revised.endswith(" revised")
+    assert f"note used {first.id[:12]} Idris: “" in used and f"” and {second.id[:12]} Maren: “" in used
+    assert linked.endswith(" 1 link") and unlinked.endswith(" 1 link removed")
+    assert "+ 4.1    " in cli("diff", memory, 4).stdout
+    for _ in range(2):
+        assert "link removed: 1 causes" in cli("show", memory, second.id).stdout
+        assert cli("undo", memory, 5).exit_code == 0
+        assert cli("show", memory, second.id).stdout.count("linked: 1 causes") == 2
 
 
 def test_verify(memory, cli, rows):
@@ -150,6 +190,12 @@ def test_verify_exits_1_when_it_finds_a_problem(memory, cli):
 
 def test_stats(memory, cli, rows):
     (row,) = rows("stats", memory)
+    with zettel.open_memory(memory, embedder="hashing", read_only=True) as opened:
+        assert row["topics"] == len(opened.topics())
+        assert row["links"] == dict(Counter(link.kind for link in opened.links()).most_common())
+        changed = [c for commit in opened.log() for c in commit.changes if c.type == "revision"]
+    assert row["revisions"] == {"evolution": len(changed)} and len(changed) > 1
+    assert f"evolution: {len(changed)}" in cli("stats", memory).stdout
     assert row["status"] == {"active": 25} and row["speakers"] == {"Maren": 13, "Idris": 12}
     assert (row["sessions"], row["commits"], row["embedder"]) == (2, 1, "hashing/384/1")
     assert row["bytes"] >= Path(memory).stat().st_size
@@ -159,7 +205,8 @@ def test_stats(memory, cli, rows):
 
 @pytest.mark.parametrize(
     "args",
-    [["search", "dog"], ["recall", "dog"], ["show", "z1"], ["log"], ["diff", "1"], ["verify"], ["stats"]],
+    [["search", "dog"], ["recall", "dog"], ["show", "z1"], ["topics"], ["links"], ["log"], ["diff", "1"], ["verify"],
+     ["stats"]],
     ids=" ".join,
 )
 def test_a_missing_file_is_an_error_and_is_not_made(args, tmp_path, process):
@@ -172,7 +219,7 @@ def test_a_missing_file_is_an_error_and_is_not_made(args, tmp_path, process):
 def test_reading_writes_nothing_to_the_file(memory, note, cli):
     before = hashlib.sha256(Path(memory).read_bytes()).hexdigest()
     for command, *more in (
-        ["search", "dog"], ["recall", "dog"], ["show", note.id], ["log"], ["diff", 1], ["verify"], ["stats"],
+        ["search", "dog"], ["recall", "dog"], ["show", note.id], ["topics"], ["links"], ["log"], ["diff", 1], ["verify"], ["stats"],
         ["export", f"{memory}.jsonl"],
     ):  # fmt: skip
         assert cli(command, memory, *more).exit_code == 0

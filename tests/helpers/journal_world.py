@@ -115,12 +115,17 @@ class World:
         self.passages[key] = Passages(spans, np.linspace(-1, 1, 8 * len(spans), dtype=np.float32).reshape(-1, 8))
         self.do(NoteChange(id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from)))
 
-    def revise(self, note_id: str, *, trigger: str | None = None, **after: Any) -> None:
+    def revise(
+        self, note_id: str, *, trigger: str | None = None, derived_from: Sequence[str] = (), **after: Any
+    ) -> None:
         fields = self.now.notes[note_id][1]
         before = {name: fields[name] for name in after}
         self.do(
-            Revision(id="", note_id=note_id, before=before, after=after, trigger=trigger, reason="why", created_by="me")
-        )
+            Revision(
+                id="", note_id=note_id, before=before, after=after, trigger=trigger, reason="why", created_by="me",
+                derived_from=tuple(derived_from),
+            )
+        )  # fmt: skip
 
     def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5) -> None:
         after = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
@@ -198,17 +203,22 @@ class World:
         for note, key in self._arrivals:
             self.rows[note.ordinal] = note.model_copy(update={"created_at": commit.at}), key
         self.rows = {n: row for n, row in self.rows.items() if row[0].id not in self.erased}
-        rewritten = {c.id: c for c in self._rewrites}
-        self.commits = [rewritten.get(c.id, c) for c in self.commits] + [commit]
+        self.rewrite(self._rewrites)
+        self.commits.append(commit)
+        self.now = apply(self.states[-1], commit.changes)
         self.states.append(self.now)
-        if self._rewrites:
+        self.ledger.extend([commit])
+        self._pending, self._arrivals, self._rewrites = [], [], []
+        return commit
+
+    def rewrite(self, commits: Sequence[Commit]) -> None:
+        """Have these in place of the commits of their numbers."""
+        if commits:
+            rewritten = {c.id: c for c in commits}
+            self.commits = [rewritten.get(c.id, c) for c in self.commits]
             self.ledger = Ledger(self.commits)  # what it was made from is no longer there
             self.states = replayed(self.commits)
             self.now = self.states[-1]
-        else:
-            self.ledger.extend([commit])
-        self._pending, self._arrivals, self._rewrites = [], [], []
-        return commit
 
     def drop(self) -> None:
         """Forget what was not committed."""

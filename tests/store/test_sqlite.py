@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -14,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from journal_world import World
+from traces import traces
 
 from zettel import codec
 from zettel.config import Config
@@ -46,15 +47,19 @@ def append(store: SQLiteStore, world: World, cause: Any = "add") -> None:
 
 
 def filled(path: Path, n_notes: int = 150) -> World:
-    """A closed file with notes, links and revisions, several pages of each."""
+    """A closed file with notes in topics, links and revisions, several pages of each."""
     world = World()
     with closing(opened(path)) as store:
         for n in range(n_notes):
             world.add(f"n{n}", text=f"note {n} " + "word " * (n % 60), context=f"context {n}")
+            if n % 10 == 0:
+                world.grow(n + 1, number=n // 10 + 1)
+                world.grow(n + 2, parent=n + 1, name=f"topic {n} " * 10)
+            world.place(f"n{n}", n - n % 10 + 2)
             if n:
                 world.link(f"n{n}", f"n{n - 1}", "next")
             if n % 5 == 4:
-                world.revise(f"n{n - 2}", keywords=[f"keyword{n}"] * 5)
+                world.revise(f"n{n - 2}", keywords=[f"keyword{n}"] * 5, trigger=f"n{n}")
                 append(store, world)
     return world
 
@@ -137,6 +142,85 @@ def test_a_migration_that_fails_leaves_the_file_at_its_version(tmp_path: Path, m
         assert store.head() == world.head
 
 
+@pytest.fixture
+def v1(tmp_path: Path) -> Path:
+    """A file of version 1."""
+    path = tmp_path / "v1.zettel"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((Path(__file__).parent / "v1.sql").read_text())
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+    return path
+
+
+def life_of_v1(store: SQLiteStore) -> World:
+    """What was done to that file when it was made."""
+    world, commits = World(), store.commits()
+    world.add("a")
+    world.add("b", derived_from=["a"])
+    world.link("a", "b")
+    world.accept(next(commits))
+    world.revise("a", trigger="b", context="x", tags=["t"])
+    world.use("b")
+    world.accept(next(commits))
+    world.add("c", text="gone")
+    world.accept(next(commits))
+    world.erase("c")
+    world.accept(next(commits))
+    world.do(*world.ledger.undo("2.1"))
+    world.accept(next(commits))
+    return world
+
+
+def schema(path: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {(name, " ".join(sql.split())) for name, sql in rows}
+
+
+def test_step_1_makes_what_it_always_made(v1: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.zettel")) as db:
+        MIGRATIONS[0](db)
+    assert schema(tmp_path / "new.zettel") == schema(v1)
+
+
+def test_a_file_of_version_1_is_brought_up_to_date_when_opened_for_writing(v1: Path) -> None:
+    before = v1.read_bytes()
+    with pytest.raises(StoreVersionError, match="open it once for writing"):
+        opened(v1, read_only=True)
+    assert v1.read_bytes() == before
+    with closing(opened(v1)) as store:
+        world = life_of_v1(store)
+        assert store.head() == world.head == 5 and list(store.commits()) == world.commits
+        assert [(note.id, note.context, note.address) for note in store.notes()] == [("a", "", ""), ("b", "", "")]
+        assert [link.key for link in store.links()] == [("a", "b", "similar")] and store.erased() == {"c"}
+        assert (store.topics(), store.places(), store.last_topic()) == ({}, {}, 0)
+        assert store.fingerprint() == "hashing/64/1" and store.check() == []
+        world.grow(1)
+        world.place("b", 1)
+        world.revise("a", trigger="b", context="y")
+        append(store, world)
+        assert store.rewrites(["a", "b"], "2025-03-06") == {"a": 1}
+    with closing(opened(v1, read_only=True)) as store:
+        assert list(store.commits()) == world.commits
+        assert [note.address for note in store.notes()] == ["", "1"]
+    with closing(opened(v1.with_name("new.zettel"))):
+        assert schema(v1) == schema(v1.with_name("new.zettel"))
+
+
+def test_payloads_of_version_1_are_left_as_they_are(v1: Path) -> None:
+    def payloads() -> list[bytes]:
+        with closing(sqlite3.connect(v1)) as db:
+            return [row[0] for row in db.execute("SELECT payload FROM commits ORDER BY id")]
+
+    old = payloads()
+    with closing(opened(v1)) as store:
+        world = life_of_v1(store)
+        world.use("a")
+        append(store, world)
+    assert payloads()[:-1] == old and {payload[0] for payload in old} == {1} and payloads()[-1][0] == codec.VERSION
+
+
 def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Path) -> None:
     # One process forks the others, so that they begin together and not when Python has started up.
     done = run(
@@ -144,15 +228,15 @@ def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path: Pat
         import os, sys, time
         from zettel.config import Config
         from zettel.store import _sqlite_file, sqlite
-        step = _sqlite_file.MIGRATIONS[0]
+        steps = _sqlite_file.MIGRATIONS
         failed = 0
         for round in range(25):
             path, start, children = f"{sys.argv[1]}/{round}.zettel", time.monotonic() + 0.02, []
             def logged(db):
-                step(db)
+                steps[0](db)
                 os.write(log, b"x")
             log = os.open(path + ".log", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-            _sqlite_file.MIGRATIONS = (logged,)
+            _sqlite_file.MIGRATIONS = (logged, *steps[1:])
             for _ in range(6):
                 if not (child := os.fork()):
                     try:
@@ -248,6 +332,7 @@ def read_all(path: Path, *, read_only: bool) -> tuple[Any, ...]:
                 list(store.commits()), store.notes(), store.links(), store.arrived(range(200)), store.erased(),
                 list(store.commits_of("n3")), store.tail("c", "s", 3), store.known(["n3"]), store.last_ordinal(),
                 sorted(store.passages([f"key note {n} " + "word " * (n % 60) for n in range(150)])),
+                store.topics(), store.places(), store.last_topic(), store.rewrites(["n3", "n13"], "2025-03-09"),
             )  # fmt: skip
         except StoreDamagedError:
             return ("damaged", problems)
@@ -330,6 +415,9 @@ def test_random_garbage_is_an_error_of_ours_or_a_problem(tmp_path: Path, whole: 
         "UPDATE links SET source = 9999 WHERE source = 3",
         "UPDATE vectors SET spans = '[[0]]'",
         "UPDATE vectors SET data = x'00'",
+        "UPDATE notes SET topic = 9999 WHERE ordinal = 3",
+        "UPDATE topics SET parent = 9999 WHERE id = 2",
+        "UPDATE topics SET parent = id WHERE id = 1",
         "DROP TABLE commits",
     ],
 )
@@ -442,6 +530,98 @@ def test_notes_that_come_and_go_between_two_looks_are_known(tmp_path: Path) -> N
         append(writer, world, "forget")
         assert list(reader.commits()) == world.commits
         assert reader.last_ordinal() == 13
+
+
+# --------------------------------------------------------------------- addresses
+
+
+def queries(store: SQLiteStore, ask: Callable[[], object]) -> list[str]:
+    """The statements that are executed meanwhile."""
+    found: list[str] = []
+    store._db.set_trace_callback(found.append)
+    ask()
+    store._db.set_trace_callback(None)
+    return found
+
+
+def addresses(store: SQLiteStore) -> list[str]:
+    return [note.address for note in store.notes()]
+
+
+def test_topics_are_read_once_and_followed_through_ones_own_commits(tmp_path: Path) -> None:
+    world = filled(tmp_path / "a.zettel", 20)
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        assert addresses(store) == ["1.1"] * 10 + ["2.1"] * 10
+        assert not any("FROM topics" in q for q in queries(store, store.notes))
+        world.grow(1, number=7)
+        world.place("n3", 12)
+        append(store, world)
+        world.place("n19", None)
+        world.grow(13, parent=11, number=2)
+        append(store, world)
+        world.fell(13)
+        append(store, world)
+        expected = ["7.1"] * 3 + ["2.1"] + ["7.1"] * 6 + ["2.1"] * 9 + [""]
+        assert not any("FROM topics" in q for q in queries(store, lambda: expected == addresses(store) or 1 / 0))
+        assert store.topics().keys() == {1, 2, 11, 12} == world.now.topics.keys() and store.last_topic() == 13
+        for number in range(world.head, 4, -1):
+            world.do(*world.plan_undo(number))
+            append(store, world, "undo")
+    assert world.now.topics.keys() == {1, 2, 11, 12}
+
+
+def test_a_caller_may_do_what_he_likes_with_the_topics_he_was_given(tmp_path: Path) -> None:
+    filled(tmp_path / "a.zettel", 10)
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        store.topics().clear()
+        store.places().clear()
+        assert addresses(store) == ["1.1"] * 10 and len(store.topics()) == 2 and len(store.places()) == 10
+
+
+def test_a_commit_that_fails_leaves_the_topics_known_as_they_are(tmp_path: Path) -> None:
+    world = filled(tmp_path / "a.zettel", 10)
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        assert addresses(store) == ["1.1"] * 10
+        world.grow(1, number=7)
+        world.do(world.draft().changes[0].model_copy(update={"before": world.now.topics[1]}))
+        broken = world.draft().changes[0].model_copy(update={"after": {"parent": 99, "number": 1, "name": "", "named_at": 0}})
+        with pytest.raises(StoreDamagedError):
+            store.append(replace(world.draft(), changes=(*world.draft().changes, broken)), world.head)
+        assert addresses(store) == ["1.1"] * 10
+        append(store, world)
+        assert addresses(store) == ["7.1"] * 10
+
+
+def test_one_moment_has_one_tree(tmp_path: Path) -> None:
+    world = filled(tmp_path / "a.zettel", 10)
+    with closing(opened(tmp_path / "a.zettel")) as reader, closing(opened(tmp_path / "a.zettel")) as writer:
+        with reader.one_moment():
+            topics = reader.topics()
+            world.grow(1, number=7)
+            world.place("n0", None)
+            append(writer, world)
+            assert addresses(reader) == ["1.1"] * 10 and reader.topics() == topics and reader.places()["n0"] == 2
+            with reader.one_moment():
+                assert addresses(reader) == ["1.1"] * 10
+        assert addresses(reader) == ["", *["7.1"] * 9] and reader.topics()[1].number == 7
+
+
+def test_notes_are_read_with_the_topics_of_their_moment(tmp_path: Path) -> None:
+    world = filled(tmp_path / "a.zettel", 10)
+    with closing(opened(tmp_path / "a.zettel")) as reader, closing(opened(tmp_path / "a.zettel")) as writer:
+        look = reader._topics_at
+
+        def look_and_be_overtaken(head: int) -> Any:
+            found = look(head)
+            reader._topics_at = look  # type: ignore[method-assign]
+            world.grow(50, number=50)
+            world.place("n0", 50)
+            append(writer, world)
+            return found
+
+        reader._topics_at = look_and_be_overtaken  # type: ignore[method-assign]
+        assert addresses(reader) == ["1.1"] * 10
+        assert addresses(reader) == ["50", *["1.1"] * 9]
 
 
 # ------------------------------------------------------------------------- full
@@ -592,21 +772,6 @@ def test_a_memory_that_is_being_written_can_be_read_beside(tmp_path: Path) -> No
 
 
 # ----------------------------------------------------------------------- erasing
-
-
-def bytes_of(path: Path) -> bytes:
-    """The file and what lies beside it, and every payload unpacked."""
-    data = b"".join(p.read_bytes() for p in sorted(path.parent.glob(f"{path.name}*")))
-    with closing(sqlite3.connect(path)) as db:
-        payloads = [row[0] for row in db.execute("SELECT payload FROM commits")]
-    return data + "".join(map(codec.unpacked, payloads)).encode("utf-8", "surrogatepass")
-
-
-def traces(path: Path, words: list[str]) -> list[str]:
-    data = bytes_of(path).lower()
-    codings = ("utf-8", "utf-16-le", "utf-16-be")
-    escaped = [json.dumps(word).strip('"').lower().encode() for word in words]
-    return [w for w, e in zip(words, escaped, strict=True) if e in data or any(w.encode(c) in data for c in codings)]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -84,7 +84,7 @@ def links(
     with access.reading(memory, namespace=namespace) as opened:
         note_id = None if note is None else access.find_id(opened, note)
         found = opened.links(note_id, kind)  # type: ignore[arg-type]  # the library checks it
-        shown = sorted(found, key=lambda link: link.kind == "next")[:limit]
+        shown = strongest(found)[:limit]
         title = access.titles(opened)
         if json:
             for link in shown:
@@ -98,6 +98,11 @@ def links(
         warn("no such links" if kind else "no links")
     elif len(found) > limit:
         warn(f"and {len(found) - limit:,} more: --limit {len(found)} shows them all")
+
+
+def strongest(found: Sequence[Link]) -> list[Link]:
+    """Links in the order in which they are listed: that a message follows on another is certain, but says least."""
+    return sorted(found, key=lambda link: link.kind == "next")
 
 
 def _write_all(found: Sequence[Link], title: Title) -> None:

@@ -48,11 +48,22 @@ def write(*pieces: Piece, indent: int = 0, hang: int = 0, width: int | None = No
         width = min(console.width, width or console.width)
     lines = list(_text(pieces).split("\n", allow_blank=True))
     if width is not None:
-        lines = [row for line in lines for row in line.wrap(console, max(20, width - indent - hang))]
+        room, narrow = max(20, width - indent), max(20, width - indent - hang)
+        rows = _rows(lines[0], console, room, narrow)
+        lines = rows + [row for line in lines[1:] for row in _rows(line, console, narrow, narrow)]
     for number, row in enumerate(lines):
         row.rstrip()
         margin = " " * (indent + hang * (number > 0)) if row else ""
         console.print(Text(margin).append_text(row), soft_wrap=True)
+
+
+def _rows(line: Text, console: Console, room: int, narrow: int) -> list[Text]:
+    """A line wrapped: its first row into ``room`` columns, the others into ``narrow`` ones."""
+    line.expand_tabs()
+    first = line.wrap(console, room)[0]
+    rest = line[len(first) :]
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+    return [first, *rest.wrap(console, narrow)] if rest.plain else [first]
 
 
 def _text(pieces: Sequence[Piece]) -> Text:

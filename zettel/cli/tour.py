@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from zettel.cli import access, commits, wording
-from zettel.cli.browsing import write_links, write_topics
+from zettel.cli.browsing import strongest, write_links, write_topics
 from zettel.cli.finding import write_reasons
 from zettel.cli.output import warn, write
 from zettel.cli.showing import write_context, write_field
@@ -23,6 +23,7 @@ _WIDTH = 100
 # Both are among the questions of samples/questions.json, and these answers are those given there.
 _DOG = "What is the dog called?"
 _LIGHT = "Why did the light go out for eleven minutes in 1911?"
+_LINKS = 3
 _RIDDLE = 4  # the commit of 27 April, where the riddle of the light is told; it is solved on 19 October
 
 
@@ -63,7 +64,7 @@ class Tour:
 
     def _draw_topics(self) -> None:
         write()
-        self._command("topics", "each note found its place on arrival; topics split when they grow")
+        self._command("topics", "where the notes went as they arrived; topics split when they grow")
         tree = self._memory.topics()
         write_topics(tree, tree)
 
@@ -76,39 +77,38 @@ class Tour:
         write_reasons(hit, self._memory, indent=2, width=_WIDTH)
         place = wording.trail(wording.above(note.address, self._memory.topics()))
         write(("topic ", "dim"), f"{note.address} {place}", indent=2, hang=6, width=_WIDTH)
-        self._command(f"links {wording.short_id(note.id)}", "what it is linked with, and why")
-        write_links(self._memory.links(note.id), note.id, access.titles(self._memory), indent=2, width=_WIDTH)
+        self._command(f"links {wording.short_id(note.id)} --limit {_LINKS}", "what it is linked with, and why")
+        links = strongest(self._memory.links(note.id))[:_LINKS]
+        write_links(links, note.id, self._title(), indent=2, width=_WIDTH)
         return note
 
     def _go_back(self) -> Note:
         """Ask the riddle as of the day it was told, and now; the note that solves it."""
         write()
-        self._search(_LIGHT, f" -k 1 --as-of {_RIDDLE}", "as it was known after their talk of 27 April")
+        self._search(_LIGHT, f" -k 1 --as-of {_RIDDLE}")
         self._show(self._memory.as_of(_RIDDLE).search(_LIGHT, 1)[0])
-        self._search(_LIGHT, " -k 1", "and half a year later")
+        self._search(_LIGHT, " -k 1")
         (hit,) = self._memory.search(_LIGHT, 1)
         self._show(hit)
+        self._say(f"As of commit {_RIDDLE}, after their talk of 27 April, nobody knew; half a year later they did.")
         return hit.note
 
     def _see_a_card_evolve(self, answer: Note) -> None:
-        """Show a card that the answer's arrival has added to, take that back, and take back the taking back."""
+        """Show a card that the answer's arrival has added to, and take that back."""
         revision = next((c for c in self._changes() if c.type == "revision" and c.trigger == answer.id), None)
         if revision is None:  # with another embedder than the default one, other notes may be linked
             return
         show = f"show {wording.short_id(revision.note_id)}"
-        write()
-        self._command(show, "a note that the answer was linked with, and so has learned of it")
-        card = self._memory.get(revision.note_id)
-        write((f"{card.speaker}, {wording.when(card)}: ", "dim"), (card.text, "bold"), indent=2, hang=2, width=_WIDTH)
-        self._write_context(card.id)
+        self._command(show, "the riddle's card has learned from notes that came later")
+        self._write_context(revision.note_id)
         write_field("why", revision.reason, indent=2, width=_WIDTH)
-        write_field("trigger", access.titles(self._memory)(answer.id), indent=2, width=_WIDTH)
-        self._undo(revision.id, "take that back ...")
+        write_field("trigger", self._title()(answer.id), indent=2, width=_WIDTH)
+        self._undo(revision.id, "any change can be taken back, and an undo is one, too")
         self._command(show)
-        self._write_context(card.id)
-        self._undo(str(self._memory.head), "... and the taking back as well: nothing is ever lost")
-        self._command(show)
-        self._write_context(card.id)
+        self._write_context(revision.note_id)
+
+    def _title(self) -> wording.Title:
+        return access.titles(self._memory)
 
     def _changes(self) -> Iterator[Change]:
         return (change for commit in self._memory.log() for change in commit.changes)
@@ -121,17 +121,14 @@ class Tour:
         short = wording.short_id(note.id)
         self._command(f"forget {short}", "put the dog's name away")
         self._memory.forget(note.id)
-        forgotten = self._memory.head
         self._search(_DOG, f" --why-not {short}")
         self._say(self._memory.why_not(_DOG, note.id).why)
-        self._undo(str(forgotten))
-        self._search(_DOG, " -k 1")
-        self._show(self._memory.search(_DOG, 1)[0])
+        self._undo(str(self._memory.head))
 
     def _undo(self, what: str, remark: str = "") -> None:
         self._command(f"undo {what}", remark)
         commit = self._memory.undo(what)
-        self._say(f"commit {commit.id}: {commits.summary(commit, access.titles(self._memory))}")
+        self._say(f"commit {commit.id}: {commits.summary(commit, self._title())}")
 
     def _search(self, question: str, more: str, remark: str = "") -> None:
         self._command(f'search "{question}"{more}', remark)

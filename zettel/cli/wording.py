@@ -16,7 +16,7 @@ from zettel.times import describe
 
 _GENERATED_ID = re.compile(r"z1[0-9a-f]{24}|[0-9a-f-]{20,}")
 _SHORT_ID = 12
-_TITLE = 56  # characters of a note's text that its title has
+_TITLE = 48  # characters of a note's text that its title has
 _NAME = 80  # and of a speaker's or a topic's name
 
 # Methods and arguments that messages of the library name, and which a command or an option does the work of.

@@ -6,10 +6,11 @@ from pydantic import JsonValue
 
 from zettel.model import Note
 from zettel.protocols import Encounter, Rewrite
-from zettel.text import terms
+from zettel.text import shorten, terms
 from zettel.vocabulary import SIGNS
 
 _KEYWORDS = 8  # the most that a card holds; an analyzer gives six
+_QUOTE = 40
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
@@ -23,12 +24,12 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     tags = [t for t in arrived.tags if t not in (*neighbor.tags, *SIGNS) and any(t in note.tags for note in kin)]
     if not keywords and not tags:
         return None
-    said = [note for note in kin if any(_has(note, k) for k in keywords)]
-    names = ", ".join([*(f"“{k}”" for k in keywords), *(f"the tag “{t}”" for t in tags)])
+    said = [*(f"“{shorten(k, _QUOTE)}”" for k in keywords), *(f"the tag “{shorten(t, _QUOTE)}”" for t in tags)]
     fields: dict[str, JsonValue] = {"keywords": [*neighbor.keywords, *keywords], "tags": [*neighbor.tags, *tags]}
     return Rewrite(
-        fields=fields, reason=f"two notes on its subject share {names}", derived_from=tuple(note.id for note in said)
-    )
+        fields=fields, reason=f"two notes on its subject share {', '.join(said)}",
+        derived_from=tuple(note.id for note in kin if any(_has(note, k) for k in keywords)),
+    )  # fmt: skip
 
 
 def _is_new(keyword: str, note: Note) -> bool:

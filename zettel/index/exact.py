@@ -7,64 +7,36 @@ it may matter.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan, sqrt
-from typing import Any
+from math import isnan
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zettel.filters import SEARCHED, UTC, interval
+from zettel.index._near import Nearest, best, lot, spread
+from zettel.index._table import Table, grown
 from zettel.index.lsh import Codes
 from zettel.index.postings import Postings
+from zettel.index.sessions import Sessions
 from zettel.model import STATUSES, Note
 from zettel.protocols import Columns, Passages, Posting, Vector
 from zettel.text import terms
 
 _NEVER = float("nan")
 _BLOCK = 4096  # rows whose norms are computed at once
-_STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
-_SHORTLIST = 400  # rows by their codes, of which the nearest are sought: on real notes they hold 99.8 % of the top ten
+_SHORTLIST = 400  # rows by their codes, among which the nearest are sought
 _SAMPLE = 400  # rows by lot, on which the estimates of all are calibrated
-_RUN = 4  # rows one after the other that draw the same lot: they share most of their neighbors
+_PART = 1 / 20  # of all rows, the most of either
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """The rows nearest to a vector, best first, and mean and standard deviation of all ``n`` searched rows' cosines."""
+class Packed(NamedTuple):
+    """An index as arrays by name, and as texts that JSON can hold."""
 
-    rows: NDArray[np.int64]
-    cosines: NDArray[np.float32]
-    n: int
-    mean: float
-    deviation: float
-
-
-class _Table:
-    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``."""
-
-    def __init__(self, window: int) -> None:
-        self.alive = np.empty(0, np.bool_)
-        self.searched = np.empty(0, np.bool_)  # alive, and shown unasked
-        self.ordinals = np.empty(0, np.int64)
-        self.status = np.empty(0, np.int64)
-        self.first = np.empty(0, np.int64)
-        self.windows = np.empty((0, 2 * window), np.int64)
-        self.norms = np.empty(0, np.float32)
-        self.lengths = np.empty(0, np.float32)
-        self.times = np.empty(0, np.float64)
-        self.until = np.empty(0, np.float64)
-        self.speaker = np.empty(0, np.int64)
-        self.lots = np.empty(0, np.float32)
-
-    def reserve(self, n: int) -> None:
-        """Make room for ``n`` rows."""
-        if n > len(self.alive):
-            for name, column in vars(self).items():
-                setattr(self, name, _grown(column, n))
+    arrays: dict[str, NDArray[Any]]
+    texts: dict[str, Any]
 
 
 class ExactIndex:
@@ -82,7 +54,7 @@ class ExactIndex:
         self._window = window
         self._zone = zone
         self._row: dict[str, int] = {}
-        self._table = _Table(window)
+        self._table = Table(window)
         self._vectors = np.empty((0, 0), np.float32)
         self._n_passages = 0
         self._several = np.empty(0, np.int64)
@@ -91,9 +63,7 @@ class ExactIndex:
         self._exact_below = exact_below
         self._speakers: dict[str, int] = {}
         self._postings = Postings()
-        self._session_of: list[tuple[str, str] | None] = []
-        self._sessions: dict[tuple[str, str], list[int]] = {}
-        self._stale: set[int] = set()  # rows whose window changed since its norm was computed
+        self._sessions = Sessions(self._table, window)
         self._columns: Columns | None = None
         self._newest: float | None = None  # NaN: no time is known
 
@@ -125,7 +95,7 @@ class ExactIndex:
                 self._postings.annotate(row, _annotation_terms(note))
             self._table.status[row] = STATUSES.index(note.status)
             self._table.searched[row] = note.status in SEARCHED
-            self._seat(row, lends=note.status in SEARCHED)
+            self._sessions.seat(row, lends=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
         self._columns = None
 
@@ -136,7 +106,7 @@ class ExactIndex:
             if row is not None:
                 self._table.alive[row] = self._table.searched[row] = False
                 self._postings.remove(row)
-                self._seat(row, lends=False)
+                self._sessions.seat(row, lends=False)
                 self._wipe(row)
         self._columns = None
 
@@ -147,14 +117,13 @@ class ExactIndex:
         self._vectors[self._passages_of(row)] = 0
         self._codes.wipe(self._passages_of(row))
         self._table.times[row] = self._table.until[row] = _NEVER
-        self._session_of[row] = None
+        self._sessions.of[row] = None
 
     def _append(self, note: Note, vectors: Vector) -> int:
         row = self._row[note.id] = len(self.ids)
         self.ids.append(note.id)
         self.tags.append(frozenset())
         self.metadata.append({})
-        self._session_of.append(note.conversation)
         text = terms(note.text)
         self._postings.put(row, text, _annotation_terms(note))
         happened = interval(note, self._zone)
@@ -166,54 +135,53 @@ class ExactIndex:
         table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         table.speaker[row] = code
-        table.windows[row] = -1
-        table.lots[row] = _lot(note.ordinal)
-        self._stale.add(row)
+        table.lots[row] = lot(note.ordinal)
+        self._sessions.append(note.conversation)
         return row
 
     def _append_passages(self, row: int, vectors: Vector) -> int:
         """Put a note's passages behind all others; returns where they begin."""
         if len(vectors) > 1:
             if self._n_several == len(self._several):
-                self._several = _grown(self._several, self._n_several + 1)
+                self._several = grown(self._several, self._n_several + 1)
             self._several[self._n_several] = row
             self._n_several += 1
         first, end = self._n_passages, self._n_passages + len(vectors)
         if end > len(self._vectors):
             held = self._vectors if first else np.empty((0, vectors.shape[1]), np.float32)
-            self._vectors = _grown(held, end)
+            self._vectors = grown(held, end)
         self._vectors[first:end] = vectors
         self._n_passages = end
         return first
 
-    def _seat(self, row: int, *, lends: bool) -> None:
-        """Place a row among the messages of its session, or take it out: what was put away lends no context."""
-        conversation = self._session_of[row]
-        if conversation is None:
-            return
-        session = self._sessions.setdefault(conversation, [])
-        ordinals = self._table.ordinals
-        place = bisect_left(session, ordinals[row], key=ordinals.__getitem__)  # nearly always at the end
-        seated = place < len(session) and session[place] == row
-        if lends and not seated:
-            session.insert(place, row)
-            self._slide(session, place)
-        elif seated and not lends:
-            del session[place]
-            self._slide(session, place)
-            self._table.windows[row] = -1
-            self._stale.add(row)
-        if not session:
-            del self._sessions[conversation]
+    # --------------------------------------------------------- saving, loading
 
-    def _slide(self, session: list[int], place: int) -> None:
-        """Set the windows of the rows near ``place`` anew, where a row came or went."""
-        w = self._window
-        for i in range(max(place - w, 0), min(place + w + 1, len(session))):
-            before = [session[i - d] if i >= d else -1 for d in range(1, w + 1)]
-            after = [session[i + d] if i + d < len(session) else -1 for d in range(1, w + 1)]
-            self._table.windows[session[i]] = before + after
-            self._stale.add(session[i])
+    def packed(self) -> Packed:
+        """All that is in the index of the notes present, and nothing of any other."""
+        columns = self.columns()
+        rows = np.flatnonzero(columns.alive)
+        passages, starts = columns.passages(rows)
+        renumbered = np.full(columns.n + 1, -1)  # -1, for no row, reads the last
+        renumbered[rows] = np.arange(len(rows))
+        kept = {name: column[: columns.n][rows] for name, column in vars(self._table).items()}
+        kept["first"], kept["windows"] = starts, renumbered[kept["windows"]]
+        spoken, kept["speaker"] = _recoded(kept["speaker"])
+        names, lengths, entries = self._postings.packed(renumbered)
+        speakers, ids = tuple(self._speakers), [self.ids[row] for row in rows]
+        sessions = dict.fromkeys(session for row in rows if (session := self._sessions.of[row]) is not None)
+        numbers = {session: number for number, session in enumerate(sessions)}
+        of = [-1 if (session := self._sessions.of[row]) is None else numbers[session] for row in rows]
+        self._codes.cover(columns.vectors)
+        arrays = {
+            **kept, "vectors": columns.vectors[passages], "codes": self._codes.words[:, passages],
+            "sessions": np.array(of, np.int64), "lengths_of_terms": lengths, "entries": entries,
+        }  # fmt: skip
+        texts = {
+            "head": self.head, "ids": ids, "tags": [sorted(self.tags[row]) for row in rows],
+            "metadata": {str(n): held for n, row in enumerate(rows) if (held := self.metadata[row])},
+            "speakers": [speakers[code] for code in spoken], "sessions": list(sessions), "terms": names,
+        }  # fmt: skip
+        return Packed(arrays, texts)
 
     # ---------------------------------------------------------------- reading
 
@@ -316,11 +284,11 @@ class ExactIndex:
         if len(self) < self._exact_below:
             products = np.vecdot(columns.vectors, vector)
             near, cosines = rows, np.maximum.reduceat(products, columns.first)[rows]
-            spread = _spread(cosines)
+            spread = spread(cosines)
         else:
             near, spread = self._near(rows, vector, k)
             cosines = self.cosines(near, vector)
-        best = _best(cosines, columns.ordinals[near], k)
+        best = best(cosines, columns.ordinals[near], k)
         return Nearest(near[best], cosines[best], len(rows), *spread)
 
     def _near(self, rows: NDArray[np.int64], vector: Vector, k: int) -> tuple[NDArray[np.int64], tuple[float, float]]:
@@ -328,12 +296,13 @@ class ExactIndex:
         columns = self.columns()
         self._codes.cover(columns.vectors)
         differences = np.minimum.reduceat(self._codes.differences(vector), columns.first)[rows]
-        border = np.searchsorted(np.bincount(differences).cumsum(), max(_SHORTLIST, 4 * k))
+        wanted = max(min(_SHORTLIST, int(len(rows) * _PART)), 4 * k)
+        border = np.searchsorted(np.bincount(differences).cumsum(), wanted)
         estimates = self._codes.cosines(differences)
-        drawn = columns.lots[rows] < _SAMPLE / len(rows)
-        mean, deviation = _spread(estimates)
+        drawn = columns.lots[rows] < min(_SAMPLE / len(rows), _PART)
+        mean, deviation = spread(estimates)
         if drawn.any():
-            guessed, true = _spread(estimates[drawn]), _spread(self.cosines(rows[drawn], vector))
+            guessed, true = spread(estimates[drawn]), spread(self.cosines(rows[drawn], vector))
             mean += true[0] - guessed[0]
             deviation *= true[1] / guessed[1] if guessed[1] else 1.0
         return rows[differences <= border], (mean, deviation)
@@ -343,7 +312,7 @@ class ExactIndex:
         return self._codes.cosines(self._codes.differences(vector, passages))
 
     def _refresh_norms(self) -> None:
-        stale = np.fromiter(self._stale, np.int64, len(self._stale))
+        stale = np.fromiter(self._sessions.stale, np.int64, len(self._sessions.stale))
         for start in range(0, len(stale), _BLOCK):
             rows = stale[start : start + _BLOCK]
             around = np.zeros((len(rows), self._vectors.shape[1]), np.float32)
@@ -352,7 +321,7 @@ class ExactIndex:
                 around[there] += self._means(others[there])
             total = self._means(rows) + around
             self._table.norms[rows] = np.maximum(np.sqrt(np.vecdot(total, total)), 1e-6)
-        self._stale.clear()
+        self._sessions.stale.clear()
 
     def _means(self, rows: NDArray[np.int64]) -> Vector:
         """The means of the notes' passages, shape ``(len(rows), d)``: what each lends to its neighbors."""
@@ -367,34 +336,6 @@ class ExactIndex:
     def _passages_of(self, row: int) -> slice:
         first = self._table.first
         return slice(first[row], first[row + 1] if row + 1 < len(self.ids) else self._n_passages)
-
-
-def _grown(array: NDArray[Any], n: int) -> NDArray[Any]:
-    """The array with room for ``n`` rows, doubled, so that rows that come one by one cost constant time each."""
-    room = np.empty((max(n, 2 * len(array), 64), *array.shape[1:]), array.dtype)
-    room[: len(array)] = array
-    return room
-
-
-def _lot(ordinal: int) -> float:
-    """A number in [0, 1), the same on every machine: Fibonacci hashing (Knuth 1998, section 6.4)."""
-    return (ordinal // _RUN * 0x9E3779B1 & 0xFFFFFFFF) / 2**32
-
-
-def _best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The places of the ``k`` highest scores, best first; equal ones by ordinal."""
-    among = np.arange(len(scores))
-    if k < len(scores):
-        among = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
-    return among[np.lexsort((ordinals[among], -scores[among]))][:k]
-
-
-def _spread(cosines: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Mean and standard deviation, summed in whole numbers: the same in whatever order the rows stand."""
-    counted = np.rint(cosines.astype(np.float64) * _STEPS).astype(np.int64)
-    mean = int(counted.sum()) / len(counted) / _STEPS
-    square = int(counted @ counted) / len(counted) / _STEPS**2
-    return mean, sqrt(max(square - mean * mean, 0.0))
 
 
 _PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month

@@ -1,0 +1,39 @@
+"""Columns that rows are appended to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Table:
+    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``."""
+
+    def __init__(self, window: int) -> None:
+        self.alive = np.empty(0, np.bool_)
+        self.searched = np.empty(0, np.bool_)  # alive, and shown unasked
+        self.ordinals = np.empty(0, np.int64)
+        self.status = np.empty(0, np.int64)
+        self.first = np.empty(0, np.int64)
+        self.windows = np.empty((0, 2 * window), np.int64)
+        self.norms = np.empty(0, np.float32)
+        self.lengths = np.empty(0, np.float32)
+        self.times = np.empty(0, np.float64)
+        self.until = np.empty(0, np.float64)
+        self.speaker = np.empty(0, np.int64)
+        self.lots = np.empty(0, np.float32)
+
+    def reserve(self, n: int) -> None:
+        """Make room for ``n`` rows."""
+        if n > len(self.alive):
+            for name, column in vars(self).items():
+                setattr(self, name, grown(column, n))
+
+
+def grown(array: NDArray[Any], n: int) -> NDArray[Any]:
+    """The array with room for ``n`` rows, doubled, so that rows that come one by one cost constant time each."""
+    room = np.empty((max(n, 2 * len(array), 64), *array.shape[1:]), array.dtype)
+    room[: len(array)] = array
+    return room

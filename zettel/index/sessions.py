@@ -1,0 +1,68 @@
+"""Which messages stand around a note in its session: they lend it their context."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TypeAlias
+
+from zettel.index._table import Table
+
+Session: TypeAlias = tuple[str, str]  # conversation and session, as ``Note.conversation`` has them
+
+
+class Sessions:
+    """The rows of each session in the order of their notes; it keeps the table's windows. ``of`` is by row.
+
+    ``stale`` collects the rows whose window changed.
+    """
+
+    def __init__(self, table: Table, window: int) -> None:
+        self.of: list[Session | None] = []
+        self.stale: set[int] = set()
+        self._table = table
+        self._window = window
+        self._rows: dict[Session, list[int]] = {}
+
+    def append(self, session: Session | None) -> None:
+        """Enter the next row, which has no place yet."""
+        row = len(self.of)
+        self.of.append(session)
+        self._table.windows[row] = -1
+        self.stale.add(row)
+
+    def seat(self, row: int, *, lends: bool) -> None:
+        """Place a row among the messages of its session, or take it out: what was put away lends no context."""
+        session = self.of[row]
+        if session is None:
+            return
+        rows = self._rows.setdefault(session, [])
+        ordinals = self._table.ordinals
+        place = bisect_left(rows, ordinals[row], key=ordinals.__getitem__)  # nearly always at the end
+        seated = place < len(rows) and rows[place] == row
+        if lends and not seated:
+            rows.insert(place, row)
+            self._slide(rows, place)
+        elif seated and not lends:
+            del rows[place]
+            self._slide(rows, place)
+            self._table.windows[row] = -1
+            self.stale.add(row)
+        if not rows:
+            del self._rows[session]
+
+    def _slide(self, rows: list[int], place: int) -> None:
+        """Set the windows of the rows near ``place`` anew, where a row came or went."""
+        w = self._window
+        for i in range(max(place - w, 0), min(place + w + 1, len(rows))):
+            before = [rows[i - d] if i >= d else -1 for d in range(1, w + 1)]
+            after = [rows[i + d] if i + d < len(rows) else -1 for d in range(1, w + 1)]
+            self._table.windows[rows[i]] = before + after
+            self.stale.add(rows[i])
+
+    def resume(self, of: list[Session | None]) -> None:
+        """Take up rows whose windows the table has already; each that is searched has its place."""
+        self.of = of
+        searched, ordinals = self._table.searched.tolist(), self._table.ordinals.tolist()
+        seated = [row for row, session in enumerate(of) if session is not None and searched[row]]
+        for row in sorted(seated, key=ordinals.__getitem__):
+            self._rows.setdefault(of[row], []).append(row)  # type: ignore[arg-type]
