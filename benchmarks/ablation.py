@@ -27,17 +27,26 @@ from zettel import retrieval
 from zettel.embedding import vector_key
 from zettel.filters import UTC, Filter
 from zettel.index import ExactIndex
+from zettel.index.sessions import Sessions
 from zettel.model import Link, Note, NoteChange, parsed_fields
 
 _DRAWS = 2000
 
 
-class Frozen(ExactIndex):
-    """An index in which no note learns what is said after it."""
+class Earlier(Sessions):
+    """Sessions in which no note learns what is said after it."""
 
-    def _slide(self, session: list[int], place: int) -> None:
-        super()._slide(session, place)
-        self._table.windows[session, self._window :] = -1
+    def _slide(self, rows: list[int], place: int) -> None:
+        super()._slide(rows, place)
+        self._table.windows[rows, self._window :] = -1
+
+
+class Frozen(ExactIndex):
+    """An index of such sessions."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self._sessions = Earlier(self._table, window)
 
 
 def filled(index: ExactIndex, memory: zettel.Memory, notes: Iterable[Note]) -> ExactIndex:

@@ -186,7 +186,8 @@ def test_what_was_forgotten_or_erased_stays_away_and_what_was_undone_comes_back(
     report = memory.ingest(path)
     assert (report.new, report.unchanged) == (0, 4)
     assert texts(memory.notes()) == ["plums", "figs"]
-    memory.undo(f"{commit}.4")
+    [arrival] = [c for c in memory.log()[0].changes if c.type == "note" and c.ordinal == 4]
+    memory.undo(arrival.id)
     assert texts(memory.notes()) == ["plums"]
     assert memory.ingest(path).new == 1
     assert texts(memory.notes()) == ["plums", "figs"]
@@ -598,7 +599,8 @@ def test_log_history_and_diff(memory: Memory) -> None:
     memory.update(a.id, trust=0.1)
     memory.forget(b.id)
     log = memory.log()
-    assert [(c.id, c.cause, len(c.changes)) for c in log] == [(1, "add", 2), (2, "update", 1), (3, "forget", 1)]
+    made = [(c.id, c.cause, [x.type for x in c.changes if x.type not in ("topic", "placement")]) for c in log]
+    assert made == [(1, "add", ["note", "note"]), (2, "update", ["revision"]), (3, "forget", ["revision"])]
     assert [c.at for c in log] == sorted(c.at for c in log)
     assert memory.log(after=1) == log[1:]
     assert memory.log(after=1, upto=2) == log[1:2]
@@ -608,7 +610,8 @@ def test_log_history_and_diff(memory: Memory) -> None:
     [change] = log[1].changes
     assert isinstance(change, Revision)
     assert (change.before, change.after) == ({"trust": 1.0}, {"trust": 0.1})
-    assert [(d.field, d.before, d.after) for d in memory.diff(1)] == [("text", None, "one"), ("text", None, "two")]
+    texts_in = [(d.before, d.after) for d in memory.diff(1) if d.field == "text"]
+    assert texts_in == [(None, "one"), (None, "two")]
     assert memory.diff("2") == memory.diff(2) == memory.diff(log[1])
 
 
@@ -717,7 +720,8 @@ def test_neighboring_messages_lend_their_words(memory: Memory) -> None:
     assert cello.signals["lexical_context"] > cello.signals["lexical"]
     [link] = cello.via
     assert (link.kind, link.target_id, link.weight) == ("next", cello.note.id, 1.0)
-    assert "before it in the same session" in link.reason
+    assert link in memory.links(cello.note.id)
+    assert link.reason.startswith("Bob speaks right after it")
 
 
 def test_searching_never_writes(opened: Opener, tmp_path: Path) -> None:

@@ -179,6 +179,11 @@ def _grow(tree: State, change: TreeChange) -> None:
         tree.last_topic = max(tree.last_topic, change.topic_id)
 
 
+def _deserted(tree: State) -> set[int]:
+    """The topics that have neither notes nor topics beneath them."""
+    return tree.topics.keys() - {topic["parent"] for topic in tree.topics.values()} - set(tree.places.values())
+
+
 def tree_faults(state: State) -> Iterator[tuple[str, str]]:
     """What is wrong with a tree that no one change is to blame for: the place, and the reason."""
     parents = {topic["parent"] for topic in state.topics.values()}
@@ -370,11 +375,13 @@ class Ledger:
         """The changes, ids still empty, that take back what the target's changes did to the topic tree.
 
         None where that is no longer possible: what one of them made was changed since, or what would be left is no
-        sound tree. Then the tree stays, and only the notes that come and go by the undo are seated and unseated.
+        sound tree, or has a topic without notes. Then the tree stays, and only the notes that come and go by the undo
+        are seated and unseated.
         """
         undone = [change for change in self.undo(target, cascade=True) if isinstance(change, NoteChange)]
         leaving = {change.note_id for change in undone if change.after is None}
         coming = {change.note_id for change in undone if change.after is not None}
+        again = leaving & coming & self._tree.places.keys()
         tree = State(topics=dict(self._tree.topics), places=dict(self._tree.places))
         inverses: list[TreeChange] = []
         for change in map(self._changes.__getitem__, reversed(self._targets(target))):
@@ -384,13 +391,16 @@ class Ledger:
             inverse = invert(self._changes[latest], latest)
             if not isinstance(inverse, TopicChange | Placement) or not _fits(tree, inverse):
                 return None
+            if isinstance(inverse, Placement) and inverse.note_id in again and inverse.after is not None:
+                return None  # it lost its place when it left
             _grow(tree, inverse)
             inverses.append(inverse)
         placed = self._tree.places.keys()
         seated = tree.places.keys() - placed
         present = {i for i in seated - leaving if self._top(("note", i)) is not None} | coming
-        sound = seated <= present and tree.places.keys().isdisjoint(leaving & placed) and not any(tree_faults(tree))
-        return inverses if sound else None
+        settled = seated <= present and tree.places.keys().isdisjoint(leaving & placed)
+        deserted = _deserted(tree) - _deserted(self._tree)
+        return inverses if settled and not deserted and not any(tree_faults(tree)) else None
 
     def _takes_back(self, change: TreeChange) -> bool:
         """Whether there is anything of a change of the tree to take back: an erased note never has a place again."""

@@ -14,7 +14,7 @@ from zettel import dump, erasure
 from zettel.embedding import rounded, vector_key
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import SEARCHED, moment
-from zettel.growth import Growth
+from zettel.growth import Growth, Materials
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.intake import Incoming, Intake, Plan, analyze, check, check_all, check_id, check_json
 from zettel.journal import Ledger, Target
@@ -369,12 +369,17 @@ class Memory(Reading):
             if not erase:
                 return self._commit(archive)
             try:
-                return self._commit(lambda: erasure.plan(self._ever(id), self._reader, self._analyze))
+                return self._commit(lambda: self._erasing(self._ever(id)))
             finally:
                 self._ledger = Ledger()  # what is held of the note outside of the store goes too
                 self._queries.clear()
+                self._tree, self._router, self._materials = None, None, Materials(self._reader.notes)
                 if self._index is not None:
                     self._index.remove([id])
+
+    def _erasing(self, note: Note) -> Draft:
+        moves = self._reseat([note.id], []) if note.id in self._reader.places() else []
+        return erasure.plan(note, self._reader, self._analyze, moves)
 
     def _seat(self, note: Note, revision: Revision) -> list[TreeChange]:
         """How a note leaves the topics when it is searched no longer, and comes back when it is again."""
@@ -412,7 +417,10 @@ class Memory(Reading):
             NotFoundError: there is no such commit, change or trigger.
         """
         if (what is None) == (trigger is None):
-            raise InputError("name what to undo: a commit's number, a change's id, or trigger= with a note's id")
+            raise InputError(
+                f"undo({what!r}, trigger={trigger!r}) names no one thing: give a commit's number, a change's id, or"
+                " trigger= with a note's id"
+            )
         target = None if what is None else _target(what)
         cause = trigger.id if isinstance(trigger, Note) else trigger
 
@@ -421,7 +429,7 @@ class Memory(Reading):
                 self._read_journal()
                 targets = self._targets(target, cause)
                 changes = self._ledger.undo(targets, cascade=cascade)
-                draft = (*changes, *self._replant(targets, changes))
+                draft = (*changes, *self._replant(targets, changes)) if changes else ()
             return Draft("undo", draft) if draft else None
 
         with self._lock:
@@ -430,7 +438,7 @@ class Memory(Reading):
                 return commit
             number = self._ledger.undone_by(self._targets(target, cause))
             if number is None:
-                raise InputError(f"commit {target} changed nothing that could be undone")
+                raise InputError(f"{target} changed nothing that could be undone by itself")
             return next(self._reader.commits(number - 1, number))
 
     def _read_journal(self) -> None:

@@ -337,6 +337,8 @@ class Verification(_Value):
     commits: int
     vectors: int
     recall: float = Field(description="Share of exact search's top ten that search found, over the sampled queries.")
+    recall_low: float = Field(description="Lower end of its 95% interval; the same where every search is exact.")
+    recall_high: float = Field(description="Upper end of its 95% interval.")
     queries: int
     problems: tuple[Problem, ...]
 

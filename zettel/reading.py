@@ -51,9 +51,14 @@ from zettel.protocols import (
 )
 from zettel.routing import Router
 from zettel.snapshot import Snapshot
+from zettel.text import shorten
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
+
+
+_TOP = 10  # hits compared by verify()
+_ASKED = 200  # characters of a note's text that serve as a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +281,11 @@ class Reading:
                 self._queries.popitem(last=False)
         return vector
 
-    def _catch_up(self) -> ExactIndex:
-        """The index, brought up to the head: built from the notes the first time, then by tailing the journal."""
-        with self._reader.one_moment():
-            return self._caught_up()
-
     def _caught_up(self) -> ExactIndex:
+        """The index, brought up to the head: built from the notes the first time, then by tailing the journal.
+
+        To be called inside one moment of the store.
+        """
         head = self._reader.head()
         if self._store is None and self._erased_seen != (erased := self._reader.erased()):
             self._index, self._erased_seen = None, erased  # an earlier state has no tail that would tell
@@ -406,6 +410,8 @@ class Reading:
     def history(self, id: str) -> list[HistoryEntry]:
         """Everything that ever happened to a note, oldest first, links and uses included.
 
+        Its moves among the topics are left out; they stand in ``log()``.
+
         Raises:
             NotFoundError: no such note ever was.
         """
@@ -416,7 +422,7 @@ class Reading:
                 HistoryEntry(commit=commit.id, at=commit.at, cause=commit.cause, change=change)
                 for commit in self._reader.commits_of(id)
                 for change in commit.changes
-                if id in touched(change)
+                if id in touched(change) and not isinstance(change, Placement)
             ]
             if not entries:
                 raise NotFoundError(self._missing(id))
@@ -464,8 +470,16 @@ class Reading:
 
     def verify(self) -> Verification:
         """Check the store against its journal, the vectors, and searching against a fresh exact search."""
+
+        def found(note: Note, exact: bool) -> list[str]:
+            allowed = Filter.of(self._zone)
+            ranking = self._rank(shorten(note.text, _ASKED), None, allowed, _TOP, exact=exact)
+            return [ranking.index.ids[row] for row in ranking.top(_TOP)] if ranking else []
+
         with self._lock, self._reader.one_moment():
-            return verification.verify(self._reader, self._store, self._catch_up(), self.embedder)
+            index = self._caught_up()
+            routed = found if len(index) >= self.config.exact_below else None
+            return verification.verify(self._reader, self._store, index, self.embedder, routed)
 
     def export(self, path: str | Path, *, history: bool = False) -> int:
         """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.

@@ -172,8 +172,6 @@ def rank(
     fusion = Fusion(scan, signals, allowed_mask, config.weights)
     ranking = Ranking(index, scan, signals, fusion.fused(), fusion.mask, {})
     lent = _lent(ranking, allowed_mask, links_of) if config.expansion else {}
-    if not lent:
-        return ranking
     fusion.include(np.array(list(lent), np.int64))
     values = np.zeros(columns.n)
     for row, (value, _) in lent.items():

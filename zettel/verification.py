@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from math import sqrt
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,30 +20,48 @@ from zettel.protocols import Embedder, Passages, Reader, Store
 
 _SAMPLE = 50  # notes whose own vectors serve as queries
 _TOP = 10
+_ENOUGH = 0.9  # recall below which searches miss too much to leave it unsaid
+_Z = 1.96  # of a 95% interval
+_WIDER = "searches find {:.3f} of what scoring all notes finds: raise Config.beam_share, or Config.exact_below"
 _DIFFERS = "what the store shows is not what the journal amounts to: restore a copy of the memory"
 
 
-def verify(reader: Reader, store: Store | None, index: ExactIndex, embedder: Embedder) -> Verification:
-    """Check everything that is kept twice against each other; see ``Verification``."""
+Searching: TypeAlias = Callable[[Note, bool], Sequence[str]]
+"""Gives the ids that a search for a note's own words finds, at best ten: by scoring all notes, or as searches do."""
+
+
+def verify(
+    reader: Reader, store: Store | None, index: ExactIndex, embedder: Embedder, routed: Searching | None
+) -> Verification:
+    """Check everything that is kept twice against each other; see ``Verification``.
+
+    ``routed`` is given where searches are routed, so that there is something to compare.
+    """
     notes = reader.notes()
     keys = {note.id: vector_key(embedder.fingerprint, note) for note in notes}
     passages = reader.passages(keys.values())
-    recall, n_queries = _recall(index, notes, keys, passages)
+    sample = _sample([note for note in notes if keys[note.id] in passages])
+    agreement = _agreement(index, notes, sample, keys, passages)
+    recall, low, high = _recall(sample, routed) if routed else (agreement, agreement, agreement)
     problems = [
         *(store.check() if store else ()),
-        *_against_journal(reader, notes),
+        *_against_journal(reader, notes, named=store is not None),
         *_texts(notes),
         *_vectors(notes, keys, passages),
-        *([Problem(place="index", reason=f"recall is {recall:.3f}: reopen the memory")] if recall < 1 else ()),
+        *([Problem(place="index", reason=f"it agrees by {agreement:.3f}: reopen the memory")] if agreement < 1 else ()),
+        *([Problem(place="search", reason=_WIDER.format(recall))] if high < _ENOUGH else ()),
     ]
     return Verification(
         notes=len(notes), commits=reader.head(), vectors=sum(len(p.vectors) for p in passages.values()), recall=recall,
-        queries=n_queries, problems=tuple(problems),
+        recall_low=low, recall_high=high, queries=len(sample), problems=tuple(problems),
     )  # fmt: skip
 
 
-def _against_journal(reader: Reader, notes: list[Note]) -> Iterator[Problem]:
-    """What the journal amounts to, and what the store shows, must be the same."""
+def _against_journal(reader: Reader, notes: list[Note], *, named: bool) -> Iterator[Problem]:
+    """What the journal amounts to, and what the store shows, must be the same.
+
+    All topics must be ``named``, but in earlier states, where names made of what was erased since are blank.
+    """
     try:
         changes = (change for commit in reader.commits() for change in commit.changes)
         state = apply(State(), changes, reader.erased())
@@ -56,10 +76,10 @@ def _against_journal(reader: Reader, notes: list[Note]) -> Iterator[Problem]:
     for key in sorted(links.keys() | state.links.keys()):
         if links.get(key) != state.links.get(key):
             yield Problem(place=f"link {' '.join(key)}", reason=_DIFFERS)
-    yield from _tree(reader, notes, state)
+    yield from _tree(reader, notes, state, named=named)
 
 
-def _tree(reader: Reader, notes: list[Note], state: State) -> Iterator[Problem]:
+def _tree(reader: Reader, notes: list[Note], state: State, *, named: bool) -> Iterator[Problem]:
     """The topic tree: as the journal has it, and sound."""
     rows, places = reader.topics(), reader.places()
     topics = {topic_id: asdict(row) for topic_id, row in rows.items()}
@@ -76,7 +96,7 @@ def _tree(reader: Reader, notes: list[Note], state: State) -> Iterator[Problem]:
     for place, reason in tree_faults(state):
         yield Problem(place=place, reason=reason)
     for topic_id, row in rows.items():
-        if not row.name:
+        if named and not row.name:
             yield Problem(place=f"topic {topic_id}", reason="it has no name")
     for note in notes:
         if note.address != address_of(rows, places.get(note.id)):
@@ -104,16 +124,30 @@ def _vectors(notes: list[Note], keys: dict[str, str], passages: dict[str, Passag
             yield Problem(place=f"note {note.id}", reason="its passages do not cover its text")
 
 
-def _recall(
-    index: ExactIndex, notes: list[Note], keys: dict[str, str], passages: dict[str, Passages]
-) -> tuple[float, int]:
+def _sample(notes: list[Note]) -> list[Note]:
+    return notes[:: max(1, len(notes) // _SAMPLE)][:_SAMPLE]
+
+
+def _recall(sample: list[Note], routed: Searching) -> tuple[float, float, float]:
+    """The share of exact search's hits that a routed one finds, and Wilson's 95% interval (1927) for it."""
+    found = [(set(routed(note, True)), set(routed(note, False))) for note in sample]
+    n = sum(len(exact) for exact, _ in found)
+    if not n:
+        return 1.0, 0.0, 1.0
+    share = sum(len(exact & near) for exact, near in found) / n
+    center = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z * sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n)) / (1 + _Z**2 / n)
+    return share, max(center - half, 0.0), min(center + half, 1.0)
+
+
+def _agreement(
+    index: ExactIndex, notes: list[Note], sample: list[Note], keys: dict[str, str], passages: dict[str, Passages]
+) -> float:
     """The index, grown commit by commit, against a plain product with the vectors the store has: top ten by cosine."""
     held = [note for note in notes if keys[note.id] in passages]
-    step = max(1, len(held) // _SAMPLE)
-    sample = held[::step][:_SAMPLE]
     columns = index.columns()
     if not sample:
-        return 1.0, 0
+        return 1.0
     matrices = [passages[keys[note.id]].vectors for note in held]
     first = np.cumsum([0, *(len(m) for m in matrices[:-1])])
     exact = np.concatenate(matrices)
@@ -127,4 +161,4 @@ def _recall(
         # Ties and rounding may swap notes at the border: what counts is that the index gives as close a note.
         border = np.sort(best)[-len(wanted)] - 1e-5
         found += sum(index.row(i) is not None and mine[index.row(i)] >= border for i in wanted) / len(wanted)
-    return found / len(sample), len(sample)
+    return found / len(sample)

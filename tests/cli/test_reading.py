@@ -16,7 +16,7 @@ QUESTION = "When do we open the guest house?"
 @pytest.fixture
 def note(memory):
     with zettel.open_memory(memory, embedder="hashing") as opened:
-        return opened.notes()[11]  # "The sixth of September, then. I'm writing our opening on the wall calendar, in ink."
+        return opened.notes()[11]  # "The sixth of September, then. I'm writing our opening on the wall calendar"
 
 
 def test_search_as_json_gives_the_hits_of_the_library(memory, rows):
@@ -219,8 +219,8 @@ def test_a_missing_file_is_an_error_and_is_not_made(args, tmp_path, process):
 def test_reading_writes_nothing_to_the_file(memory, note, cli):
     before = hashlib.sha256(Path(memory).read_bytes()).hexdigest()
     for command, *more in (
-        ["search", "dog"], ["recall", "dog"], ["show", note.id], ["topics"], ["links"], ["log"], ["diff", 1], ["verify"], ["stats"],
-        ["export", f"{memory}.jsonl"],
+        ["search", "dog"], ["recall", "dog"], ["show", note.id], ["topics"], ["links"], ["log"], ["diff", 1], ["verify"],
+        ["stats"], ["export", f"{memory}.jsonl"],
     ):  # fmt: skip
         assert cli(command, memory, *more).exit_code == 0
     assert hashlib.sha256(Path(memory).read_bytes()).hexdigest() == before

@@ -157,6 +157,7 @@ class World:
         """Erase a note, and blank its values in the journal, as a memory does. It is a commit of its own."""
         assert not self._pending
         self.do(Erasure(id="", note_id=note_id, ordinal=self.now.notes[note_id][0]))
+        self.tidy()
         self._rewrites = redact(self.commits, note_id, set())
 
     def do(self, *changes: Change) -> None:
@@ -168,21 +169,31 @@ class World:
     def undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
         """Plan an undo and make it a commit of its own; returns its changes, none where there was nothing to undo."""
         assert not self._pending
-        changes = self.plan_undo(target, cascade=cascade)
+        changes = self.take_back(target, cascade=cascade)
         if changes:
-            self.do(*changes)
             self.commit("undo")
         return changes
 
-    def plan_undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
-        """The changes of an undo, those of the tree behind the others, as a memory puts them together."""
+    def take_back(self, target: Target, *, cascade: bool = False) -> list[Change]:
+        """Do what an undo does, the changes of the tree behind the others, as a memory puts them together."""
         changes = self.ledger.undo(target, cascade=cascade)
         tree: Sequence[Change] | None = self.ledger.tree_inverse(target)
         if tree is None:
             gone = [c.note_id for c in changes if isinstance(c, NoteChange) and c.after is None]
             places = self.now.places
             tree = [Placement(id="", note_id=i, before=places[i]) for i in gone if i in places]
-        return [*changes, *tree]
+        self.do(*changes, *tree)
+        self.tidy()
+        return list(self._pending)
+
+    def tidy(self) -> None:
+        """Fell topics that are left without notes, as a tree that is kept would."""
+        topics, places = self.now.topics, self.now.places
+        above = {fields["parent"] for fields in topics.values()}
+        for topic in sorted(topics.keys() - above - set(places.values())):
+            self.fell(topic)
+            self.tidy()
+            return
 
     # ------------------------------------------------------------------ commits
 
@@ -251,7 +262,7 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
     present, links = sorted(world.now.notes), sorted(world.now.links)
     absent = sorted(set(IDS) - set(present) - world.erased)
     verbs = (["add"] if absent else []) + (["revise", "revise", "revise", "link", "link", "use"] if present else [])
-    verbs += ["tree"] * 3 if present or world.now.topics else []
+    verbs += ["tree"] * 3 if present else []
     match draw(st.sampled_from(verbs + (["unlink"] if links else []))):
         case "add":
             derived = draw(st.lists(st.sampled_from(present), max_size=2)) if present else ()
@@ -283,8 +294,9 @@ def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], No
     inner: list[int | None] = [None, *(t for t in sorted(topics) if t not in places.values())]
 
     def found() -> None:
-        parent = draw(st.sampled_from(inner))
-        world.grow(world.now.last_topic + 1, parent=parent, number=free_number(world, parent))
+        parent, topic = draw(st.sampled_from(inner)), world.now.last_topic + 1
+        world.grow(topic, parent=parent, number=free_number(world, parent))
+        world.place(draw(st.sampled_from(sorted(world.now.notes))), topic)
 
     def rename() -> None:
         topic = draw(st.sampled_from(sorted(topics)))
@@ -292,7 +304,7 @@ def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], No
 
     def graft() -> None:
         topic = draw(st.sampled_from(sorted(topics)))
-        parents = [p for p in inner if topic not in chain(world, p)]
+        parents = [p for p in inner if topic not in chain(topics, p)]
         parent = draw(st.sampled_from(parents))
         world.grow(topic, parent=parent, number=free_number(world, parent))
 
@@ -311,9 +323,9 @@ def free_number(world: World, parent: int | None) -> int:
     return max((t["number"] for t in world.now.topics.values() if t["parent"] == parent), default=0) + 1
 
 
-def chain(world: World, topic: int | None) -> list[int]:
+def chain(topics: dict[int, dict[str, Any]], topic: int | None) -> list[int]:
     """A topic and all above it."""
-    return [] if topic is None else [topic, *chain(world, world.now.topics[topic]["parent"])]
+    return [] if topic is None else [topic, *chain(topics, topics[topic]["parent"])]
 
 
 def can_act(world: World) -> bool:
@@ -327,13 +339,12 @@ def step(world: World, draw: Callable[[Any], Any]) -> str:
         case "change":
             for _ in range(draw(st.integers(1, 3))):
                 act(world, draw)
+            world.tidy()
             return "update"
         case "undo":
             number = draw(st.integers(1, world.head))
             if any(isinstance(c, Erasure) for c in world.commits[number - 1].changes):
                 return ""
-            planned = world.plan_undo(number, cascade=True)
-            world.do(*planned)
-            return "undo" if planned else ""
+            return "undo" if world.take_back(number, cascade=True) else ""
     world.erase(draw(st.sampled_from(sorted(world.now.notes))))
     return "forget"

@@ -99,6 +99,15 @@ def test_names_of_those_who_speak_are_no_topics_nor_is_what_they_are_called():
     assert memory.name("a") == "garden"
 
 
+def test_what_is_said_beside_names_of_those_who_speak_is_told():
+    memory = Memory()
+    for n in range(20):
+        memory.add("a", ["caroline", "whistle" if n < 2 else f"x{n}"], "Caroline")
+        memory.add("b", [f"y{n}"], "Caroline")
+        memory.add("c", [f"z{n}"], "Caroline")
+    assert memory.name("a") == f"{CHATTER} · whistle"
+
+
 def test_a_car_is_no_nickname_of_caroline():
     memory = Memory()
     for n in range(12):
@@ -138,6 +147,16 @@ def test_a_name_differs_from_those_around_it(memory):
     assert memory.name("b", avoid=[first]) != first
 
 
+def test_two_topics_with_the_same_best_words_are_told_apart_by_another():
+    memory = Memory()
+    for n in range(20):
+        memory.add("a", ["alpaca" if n < 14 else "barley", "clover" if n % 7 == 0 else f"x{n}"])
+        memory.add("b", [f"y{n}"])
+        memory.add("c", [f"z{n}"])
+    assert memory.name("a") == "alpaca · barley"
+    assert memory.name("a", avoid=["alpaca · barley"]) == "alpaca · clover"
+
+
 def test_a_subject_is_named_where_no_word_is_shared():
     memory = Memory()
     for n in range(12):
@@ -150,14 +169,14 @@ def test_a_subject_is_named_where_no_word_is_shared():
 def test_what_all_parts_share_names_a_topic_of_topics_before_what_is_in_one():
     memory = Memory()
     for n in range(10):
-        memory.add("a", ["harvest", "tractor"])
-        memory.add("b", ["harvest", f"x{n}"])
-        memory.add("c", ["harvest" if n % 2 else "barn", f"y{n}"])
+        memory.add("a", ["tractor", "harvest" if n < 4 else f"w{n}"])
+        memory.add("b", ["harvest" if n < 3 else f"x{n}"])
+        memory.add("c", ["harvest" if n < 3 else f"y{n}"])
         for other in range(5):
             memory.add("d", [f"z{n}.{other}"])
-    name = memory.words.name([memory.group("a"), memory.group("b"), memory.group("c")])
-    assert name.split(" · ")[0] == "harvest"
-    assert memory.words.name([memory.group("a")]).split(" · ")[0] in {"harvest", "tractor"}
+    parts = [memory.group("a"), memory.group("b"), memory.group("c")]
+    assert memory.words.name(parts).split(" · ")[0] == "harvest"
+    assert memory.name("a").split(" · ")[0] == "tractor"
 
 
 def test_a_single_note_is_named_by_its_own_words():

@@ -83,6 +83,8 @@ def check(tree: TopicTree, ids: set[str]) -> None:
         assert len(topic.name) <= 60
         assert topic.n_notes == len(tree.notes_in(topic.id))
         assert topic.address == tree.address(topic.id)
+        named_at = tree.rows()[topic.id].named_at
+        assert named_at / 2 < topic.n_notes < 1.5 * named_at + 1, "named when it was much larger or smaller"
     leaves = [topic for topic in topics if topic.id not in children]
     assert len({topic.address.count(".") for topic in leaves}) <= 1, "all leaves lie at the same depth"
     assert sorted(n for leaf in leaves for n in tree.notes_in(leaf.id)) == sorted(ids)
@@ -218,6 +220,19 @@ def test_every_kind_of_step_is_made():
     assert all(c.id == "" for c in grown + shrunk)
 
 
+def test_a_leaf_in_which_notes_were_exchanged_is_named_anew():
+    tree, exchanged = make(Limits(max_leaf=10, min_leaf=2, max_children=5)), 0
+    for n in range(300):
+        changes = tree.settle([], [f"n{n}"])
+        moves = [c for c in changes if isinstance(c, Placement) and c.before is not None]
+        for topic in tree.topics():
+            moved = sum(topic.id in (c.before, c.after) for c in moves)
+            if topic.id in tree.leaves().ids and moved and 4 * moved >= topic.n_notes:
+                exchanged += 1
+                assert tree.rows()[topic.id].named_at == topic.n_notes
+    assert exchanged > 50
+
+
 def test_ids_of_topics_are_never_given_again():
     tree = make()
     tree.settle([], ["n1"])
@@ -301,6 +316,13 @@ def test_a_wider_margin_only_adds_leaves():
     tree = grown()
     narrow, wide = (set(tree.route(vector("n8"), 0.1, margin)) for margin in (0.0, 0.3))
     assert narrow < wide
+
+
+def test_routing_follows_a_topic_that_is_put_elsewhere():
+    tree = two_topics()
+    assert sorted(tree.route(vector("n1"), 0.1, 2.0)) == [2, 3]
+    tree.apply(topic(2, {**ROW, "parent": 1}, {**ROW, "number": 3}))
+    assert sorted(tree.route(vector("n1"), 0.1, 2.0)) == [1, 2, 3]
 
 
 def test_routing_follows_changes():

@@ -26,8 +26,11 @@ def test_an_answer_is_linked_to_its_question() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    [f"Hi! {QUESTION}", f"{QUESTION} I am curious.", f"I went to Rome.\n{QUESTION}", f"{QUESTION} 😀", QUESTION + "?!?"],
-)
+    [
+        f"Hi! {QUESTION}", f"{QUESTION} I am curious.", f"I went to Rome.\n{QUESTION}", f"{QUESTION} 😀",
+        f"{QUESTION}?!",
+    ],
+)  # fmt: skip
 def test_a_question_at_the_end_is_answered(question: str) -> None:
     assert len(reasons(question)) == 1
 

@@ -117,8 +117,12 @@ def agree(store: Store, world: World) -> None:
         key=lambda link: link.key,
     )
     assert store.links() == links and store.links([]) == []
+    assert store.links(kinds=["causes", "next"]) == [k for k in links if k.kind in ("causes", "next")]
+    assert store.links(kinds=[]) == []
     for note_id in {*ever, "never"}:
-        assert store.links([note_id]) == [k for k in links if note_id in k.key[:2]]
+        there = [k for k in links if note_id in k.key[:2]]
+        assert store.links([note_id]) == there
+        assert store.links([note_id], ["causes"]) == [k for k in there if k.kind == "causes"]
     tree_agrees(store, world)
     vectors_agree(store, world)
 
@@ -308,7 +312,7 @@ def test_an_impossible_draft_leaves_nothing_behind(open_store: Open, change: Cha
         world.add("gone")
         world.grow(3, number=3)
         send(store, world, "add")
-        world.do(*world.plan_undo(world.head))
+        world.take_back(world.head)
         send(store, world, "undo")
     world.add("new")
     if "a" in world.now.notes:

@@ -33,7 +33,7 @@ from zettel.errors import (
     ZettelError,
 )
 from zettel.memory import Memory
-from zettel.model import Source
+from zettel.model import Source, TopicChange
 from zettel.store._sqlite_file import APPLICATION_ID, MIGRATIONS
 from zettel.store.sqlite import SQLiteStore, open_store
 
@@ -565,7 +565,7 @@ def test_topics_are_read_once_and_followed_through_ones_own_commits(tmp_path: Pa
         assert not any("FROM topics" in q for q in queries(store, lambda: expected == addresses(store) or 1 / 0))
         assert store.topics().keys() == {1, 2, 11, 12} == world.now.topics.keys() and store.last_topic() == 13
         for number in range(world.head, 4, -1):
-            world.do(*world.plan_undo(number))
+            world.take_back(number)
             append(store, world, "undo")
     assert world.now.topics.keys() == {1, 2, 11, 12}
 
@@ -583,10 +583,9 @@ def test_a_commit_that_fails_leaves_the_topics_known_as_they_are(tmp_path: Path)
     with closing(opened(tmp_path / "a.zettel")) as store:
         assert addresses(store) == ["1.1"] * 10
         world.grow(1, number=7)
-        world.do(world.draft().changes[0].model_copy(update={"before": world.now.topics[1]}))
-        broken = world.draft().changes[0].model_copy(update={"after": {"parent": 99, "number": 1, "name": "", "named_at": 0}})
+        orphan = TopicChange(id="", topic_id=50, after={"parent": 99, "number": 1, "name": "x", "named_at": 1})
         with pytest.raises(StoreDamagedError):
-            store.append(replace(world.draft(), changes=(*world.draft().changes, broken)), world.head)
+            store.append(replace(world.draft(), changes=(*world.draft().changes, orphan)), world.head)
         assert addresses(store) == ["1.1"] * 10
         append(store, world)
         assert addresses(store) == ["7.1"] * 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import dated, quotation, speaker, with_line
+from zettel.evolution._card import dated, is_said_in, quotation, speaker, with_line
 from zettel.model import Link
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
@@ -18,8 +18,8 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     if link is None or link.weight < _WEIGHT or _in_one_session(encounter):
         return None
     said = quotation(arrived, _subject(link))
-    if not said:
-        return None
+    if not said or is_said_in(said, older):
+        return None  # nothing, or nothing but the same again
     who = dated(arrived)
     return Rewrite(
         fields={"context": with_line(older.context, f"Later{', ' if who else ''}{who}: “{said}”")},

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zettel.filters import SEARCHED, UTC, interval
 from zettel.index._near import Nearest, best, lot, spread
 from zettel.index._table import Table, grown
-from zettel.index.lsh import Codes
+from zettel.index.lsh import Codes, mark
 from zettel.index.postings import Postings
 from zettel.index.sessions import Sessions
 from zettel.model import STATUSES, Note
@@ -156,6 +156,10 @@ class ExactIndex:
 
     # --------------------------------------------------------- saving, loading
 
+    def settings(self) -> list[str]:
+        """What the same notes and vectors become another index by."""
+        return [str(self._window), self._zone.key]
+
     def packed(self) -> Packed:
         """All that is in the index of the notes present, and nothing of any other."""
         columns = self.columns()
@@ -163,25 +167,44 @@ class ExactIndex:
         passages, starts = columns.passages(rows)
         renumbered = np.full(columns.n + 1, -1)  # -1, for no row, reads the last
         renumbered[rows] = np.arange(len(rows))
-        kept = {name: column[: columns.n][rows] for name, column in vars(self._table).items()}
-        kept["first"], kept["windows"] = starts, renumbered[kept["windows"]]
-        spoken, kept["speaker"] = _recoded(kept["speaker"])
-        names, lengths, entries = self._postings.packed(renumbered)
-        speakers, ids = tuple(self._speakers), [self.ids[row] for row in rows]
-        sessions = dict.fromkeys(session for row in rows if (session := self._sessions.of[row]) is not None)
-        numbers = {session: number for number, session in enumerate(sessions)}
-        of = [-1 if (session := self._sessions.of[row]) is None else numbers[session] for row in rows]
-        self._codes.cover(columns.vectors)
-        arrays = {
-            **kept, "vectors": columns.vectors[passages], "codes": self._codes.words[:, passages],
-            "sessions": np.array(of, np.int64), "lengths_of_terms": lengths, "entries": entries,
-        }  # fmt: skip
+        arrays = {name: column[: columns.n][rows] for name, column in vars(self._table).items()}
+        arrays["first"], arrays["windows"] = starts, renumbered[arrays["windows"]]
+        named = [*self._speakers, None]  # -1, for no speaker, reads the last
+        speakers, arrays["speaker"] = _numbered([named[code] for code in arrays["speaker"].tolist()])
+        sessions, arrays["sessions"] = _numbered([self._sessions.of[row] for row in rows])
+        names, arrays["lengths_of_terms"], arrays["entries"] = self._postings.packed(renumbered)
+        arrays["vectors"] = columns.vectors[passages]
+        codes = self._codes.covering(self._n_passages)
+        if codes is not None:
+            arrays["codes"] = codes[:, passages]
         texts = {
-            "head": self.head, "ids": ids, "tags": [sorted(self.tags[row]) for row in rows],
+            "head": self.head, "ids": [self.ids[row] for row in rows], "tags": [sorted(self.tags[row]) for row in rows],
             "metadata": {str(n): held for n, row in enumerate(rows) if (held := self.metadata[row])},
-            "speakers": [speakers[code] for code in spoken], "sessions": list(sessions), "terms": names,
+            "speakers": speakers, "sessions": sessions, "terms": names,
+            "planes": None if codes is None else mark(self._codes.bits, self._vectors.shape[1]),
         }  # fmt: skip
         return Packed(arrays, texts)
+
+    def unpack(self, packed: Packed) -> None:
+        """Take up what ``packed`` gave, in an index that is empty still."""
+        arrays, texts = packed
+        self.head, self.ids = texts["head"], texts["ids"]
+        self._row = {note_id: row for row, note_id in enumerate(self.ids)}
+        self.tags = [frozenset(tags) for tags in texts["tags"]]
+        self.metadata = [{} for _ in self.ids]
+        for row, held in texts["metadata"].items():
+            self.metadata[int(row)] = held
+        for name in vars(self._table):
+            setattr(self._table, name, arrays[name])
+        self._speakers = {speaker: code for code, speaker in enumerate(texts["speakers"])}
+        named = [(conversation, session) for conversation, session in texts["sessions"]]
+        self._sessions.resume([named[number] if number >= 0 else None for number in arrays["sessions"].tolist()])
+        self._postings.unpack(texts["terms"], arrays["lengths_of_terms"], arrays["entries"])
+        self._vectors, self._n_passages = arrays["vectors"], len(arrays["vectors"])
+        self._several = np.flatnonzero(np.diff(arrays["first"], append=self._n_passages) > 1)
+        self._n_several = len(self._several)
+        if texts["planes"] and texts["planes"] == mark(self._codes.bits, self._vectors.shape[1]):
+            self._codes.resume(arrays["codes"])
 
     # ---------------------------------------------------------------- reading
 
@@ -284,12 +307,12 @@ class ExactIndex:
         if len(self) < self._exact_below:
             products = np.vecdot(columns.vectors, vector)
             near, cosines = rows, np.maximum.reduceat(products, columns.first)[rows]
-            spread = spread(cosines)
+            mean, deviation = spread(cosines)
         else:
-            near, spread = self._near(rows, vector, k)
+            near, (mean, deviation) = self._near(rows, vector, k)
             cosines = self.cosines(near, vector)
-        best = best(cosines, columns.ordinals[near], k)
-        return Nearest(near[best], cosines[best], len(rows), *spread)
+        first = best(cosines, columns.ordinals[near], k)
+        return Nearest(near[first], cosines[first], len(rows), mean, deviation)
 
     def _near(self, rows: NDArray[np.int64], vector: Vector, k: int) -> tuple[NDArray[np.int64], tuple[float, float]]:
         """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
@@ -345,3 +368,9 @@ def _annotation_terms(note: Note) -> list[str]:
     # Of the context its first line: what evolution adds below it is for readers, and found nothing more when measured.
     context = _PLACE.sub("", note.context.split("\n")[0])
     return terms(" ".join((context, *note.keywords, *note.tags, *note.entities)))
+
+
+def _numbered(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """The different values there are but None, and for each value its number among them, -1 for None."""
+    different = {value: number for number, value in enumerate(dict.fromkeys(v for v in values if v is not None))}
+    return list(different), np.array([-1 if value is None else different[value] for value in values], np.int64)

@@ -43,6 +43,14 @@ class Codes:
         self._words[:, self._n : n] = encode(vectors[self._n :], self.bits)
         self._n = max(n, self._n)
 
+    def covering(self, n: int) -> Code | None:
+        """The codes of all ``n`` passages; None where there are some that were never asked for."""
+        return self._words[:, :n] if n and self._n == n else None
+
+    def resume(self, codes: Code) -> None:
+        """Take up codes that were saved."""
+        self._words, self._n = codes, codes.shape[1]
+
     def wipe(self, passages: slice) -> None:
         """Leave nothing of passages that went; those not covered yet are passed over."""
         self._words[:, passages] = 0

@@ -72,7 +72,7 @@ class Postings:
     def unpack(self, names: Sequence[str], lengths: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Take up what ``packed`` gave, in place of all there is."""
         ends = np.cumsum(lengths)
-        packed = memoryview(np.ascontiguousarray(entries)).cast("B")
+        packed = memoryview(entries.tobytes())
         for term, start, end in zip(names, (ends - lengths).tolist(), ends.tolist(), strict=True):
             own = self._entries[term] = array("q")
             own.frombytes(packed[8 * start : 8 * end])

@@ -135,8 +135,8 @@ class TopicTree(Topics):
             for note_id in part:
                 if self._place[note_id] != topic_id:
                     self._put(note_id, topic_id)
-        for home, topic_id in enumerate(topics[1:], start=1):
-            if 4 * np.count_nonzero((homes == home) != (before == home)) >= len(parts[home]):
+        for home, topic_id in enumerate(topics):
+            if home and 4 * np.count_nonzero((homes == home) != (before == home)) >= len(parts[home]):
                 self._name(topic_id)  # as many notes as before, but others
             self._name_outgrown(self._above(topic_id))
         self._split_leaf(leaf)

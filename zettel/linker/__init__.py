@@ -16,9 +16,7 @@ from zettel.protocols import Arrival, LinkRule
 MADE_BY_RULES = "linker/"
 
 
-def link(
-    arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]]
-) -> list[LinkChange]:
+def link(arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]]) -> list[LinkChange]:
     """The changes that link an arriving note. ``standing`` gives a note's links as they are before.
 
     Where two rules propose the same link, it is the first one's.

@@ -38,5 +38,5 @@ def links(arrival: Arrival) -> Iterable[Link]:
 def question_of(note: Note, people: frozenset[str]) -> str:
     """The question that a note ends with, if it asks for something in particular; "" where it ends with none."""
     said = [sentence.strip() for sentence in _SENTENCE.findall(spoken(note.text)) if sentence.strip()]
-    asked = (sentence for sentence in reversed(said[-_LAST:]) if sentence.endswith("?") and content(sentence, people))
-    return next(asked, "")
+    questions = (sentence for sentence in reversed(said[-_LAST:]) if sentence.rstrip("!.").endswith("?"))
+    return next((question for question in questions if content(question, people)), "")

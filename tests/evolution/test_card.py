@@ -1,0 +1,91 @@
+"""The lines of a card: which are added, which give way, which go with what they quote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from by_hand import encounter, link, note
+
+from zettel.evolution import continued, without_quotes_of
+from zettel.evolution._card import added, with_line
+from zettel.model import Note
+
+FIRST = "Ann on pottery in May 2023."
+
+
+def line(n: int) -> str:
+    return f"Later, Ann: “number {n}”"
+
+
+def carried_on(text: str, context: str = FIRST, **about: Any) -> str:
+    """A context after a note with this text carried it on."""
+    older = note("Pottery.", context=context)
+    arrived = note(text, session="later", **about)
+    rewrite = continued.rewrite(encounter(arrived, older, link(arrived, older)))
+    assert rewrite is not None
+    return str(rewrite.fields["context"])
+
+
+def test_three_lines_are_added_at_most_and_the_newest_stay() -> None:
+    context = FIRST
+    for n in range(10):
+        context = with_line(context, line(n))
+        assert context.split("\n") == [FIRST, *(line(i) for i in range(max(n - 2, 0), n + 1))]
+        assert added(context) == context.split("\n")[1:]
+
+
+def test_what_people_have_written_below_stays_where_it_is() -> None:
+    context = f"{FIRST}\nLater I moved.\n{line(1)}\nMy own words.\n{line(2)}"
+    assert with_line(with_line(context, line(3)), line(4)) == (
+        f"{FIRST}\nLater I moved.\nMy own words.\n{line(2)}\n{line(3)}\n{line(4)}"
+    )
+
+
+def test_the_analyzers_line_is_never_an_added_one() -> None:
+    assert added(line(1)) == []
+    context = line(1)
+    for n in (1, 2, 3, 4):
+        context = with_line(context, line(n))
+    assert context.split("\n")[0] == line(1)
+    assert with_line("", line(1)) == f"\n{line(1)}"
+
+
+def test_a_line_told_again_becomes_the_newest() -> None:
+    context = f"{FIRST}\n{line(1)}\n{line(2)}\n{line(3)}"
+    assert with_line(context, line(1)).split("\n")[1:] == [line(2), line(3), line(1)]
+    assert with_line(f"{FIRST}\n{line(1)}", line(1)) == f"{FIRST}\n{line(1)}"
+
+
+TEXTS = [
+    "Pottery is fun.", 'I said “yes” to "pottery"!', "pottery : “x”", "Pottery – yes… no…", "Well… pottery…",
+    "**Pottery**: `x` | y", "What? Pottery? Really?", "pottery, " * 40, "Pottery\nin\ttwo  lines \x00 and  more.",
+    "Hello! Pottery. [shares an image: pottery] Bye.", "Pottery – " + "a" * 300, "陶芸 pottery 👩‍👩‍👧\u2028 end",
+    "Wait, what about pottery – the " + "kiln - " * 30, "pottery" + "!" * 200 + " end",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:20])
+def test_every_line_that_quotes_a_note_goes_with_it(text: str) -> None:
+    context = carried_on(text, speaker="Ann: “x”, of “Y”", at="2023-05-08")
+    assert context != FIRST
+    assert without_quotes_of(context, note(text)) == FIRST
+
+
+def test_only_the_lines_that_quote_it_go() -> None:
+    texts = ["Pottery is fun.", "The pottery cracked.", "No more pottery."]
+    context = f"{FIRST}\nMy own words: “The pottery cracked.”"
+    for text in texts:
+        context = carried_on(text, context, speaker="Ann")
+    left = without_quotes_of(context, note(texts[1]))
+    assert left.split("\n") == [
+        FIRST, "My own words: “The pottery cracked.”", "Later, Ann: “Pottery is fun.”",
+        "Later, Ann: “No more pottery.”",
+    ]  # fmt: skip
+    assert without_quotes_of(context, note("Something else.")) == context
+    assert without_quotes_of("The pottery cracked.", note("The pottery cracked.")) == "The pottery cracked."
+
+
+def test_a_context_that_was_never_added_to_is_as_it_was() -> None:
+    for context in ("", FIRST, f"{FIRST}\n", f"\n{FIRST}\nLater, perhaps.\nAnswered: no."):
+        assert without_quotes_of(context, Note.model_copy(note(FIRST))) == context

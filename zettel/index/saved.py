@@ -1,0 +1,114 @@
+"""An index on disk, so that opening a large memory need not build it: a file a namespace, which may always be deleted.
+
+A file is a line with a checksum of the rest, and a numpy archive. It holds nothing that the store does not, names what
+it was made by, and what it was made of. What does not fit is not read: the index is built anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from zettel.index.exact import ExactIndex, Packed
+from zettel.text import STOP_WORDS, terms
+
+_FORMAT = 1  # to be raised when the same notes make another index, or are written in another way
+_TEXTS = "texts"
+_PROBE = "Generously, both sisters’ replies described happier meetings; nobody'd forgotten the skiing."
+_LEFT_OVER_S = 3600.0  # age of a file that nobody writes any more
+
+
+def save(index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: str) -> bool:
+    """Write an index in place of the one saved before; False where the disk won't have it.
+
+    ``embedder`` is the fingerprint of what made its vectors. ``made_of`` says what the commit at its head is, so that
+    another memory at the same path is told from this one.
+    """
+    arrays, texts = index.packed()
+    narrow = arrays["vectors"].astype(np.float16)
+    if np.array_equal(narrow, arrays["vectors"]):  # as they come from a store
+        arrays["vectors"] = narrow
+    texts |= {"by": _made_by(index, namespace, embedder), "of": made_of}
+    archive = io.BytesIO()
+    np.savez(archive, allow_pickle=False, **arrays, **{_TEXTS: np.frombuffer(json.dumps(texts).encode(), np.uint8)})
+    payload = archive.getbuffer()
+    try:
+        folder.mkdir(exist_ok=True)
+        _tidy(folder)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+            try:
+                file.write(_checksum(payload))
+                file.write(payload)
+                file.close()
+                os.replace(file.name, _path(folder, namespace))
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError:
+        return False
+    return True
+
+
+def load(index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: Callable[[int], str | None]) -> bool:
+    """Fill an empty index from disk; False, and still empty, where nothing is saved that fits.
+
+    ``made_of`` says of a commit what it is, by number; None where the store has no such commit.
+    """
+    try:
+        saved = _path(folder, namespace).read_bytes()
+    except OSError:
+        return False
+    line, payload = saved[:_LINE], memoryview(saved)[_LINE:]
+    if line != _checksum(payload):
+        return False
+    with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+        texts = json.loads(archive[_TEXTS].tobytes())
+        if texts["by"] != _made_by(index, namespace, embedder) or texts["of"] != made_of(texts["head"]):
+            return False
+        arrays = {name: archive[name] for name in archive.files if name != _TEXTS}
+    arrays["vectors"] = arrays["vectors"].astype(np.float32)
+    index.unpack(Packed(arrays, texts))
+    return True
+
+
+def discard(folder: Path, namespace: str) -> None:
+    """Delete what is saved of a namespace: it may hold what was just erased.
+
+    Raises:
+        OSError: it is there, and can't be deleted.
+    """
+    _path(folder, namespace).unlink(missing_ok=True)
+
+
+def _path(folder: Path, namespace: str) -> Path:
+    """The file of a namespace, whose name may have any characters."""
+    return folder / f"{hashlib.blake2b(namespace.encode('utf-8', 'surrogatepass'), digest_size=12).hexdigest()}.npz"
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what writers left behind that were killed."""
+    for part in folder.glob("*.part"):
+        if time.time() - part.stat().st_mtime > _LEFT_OVER_S:
+            part.unlink(missing_ok=True)
+
+
+def _checksum(payload: memoryview) -> bytes:
+    return b"zettel index %08x\n" % zlib.crc32(payload)
+
+
+_LINE = len(_checksum(memoryview(b"")))
+
+
+def _made_by(index: ExactIndex, namespace: str, embedder: str) -> list[str]:
+    """What an index depends on besides the notes: one that differs in any of it is another index."""
+    stems = hashlib.blake2b(repr([sorted(STOP_WORDS), terms(_PROBE)]).encode(), digest_size=8).hexdigest()
+    return [str(_FORMAT), namespace, embedder, *index.settings(), stems]
