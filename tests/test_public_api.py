@@ -19,12 +19,15 @@ import pytest
 import zettel
 import zettel.analyzer
 import zettel.embedder
+import zettel.evolution
+import zettel.linker
 import zettel.scoring
 import zettel.store
 import zettel.transcripts
 from zettel import AsyncMemory, registry
 from zettel.errors import InputError, NotFoundError, StoreError
 from zettel.memory import Memory
+from zettel.model import Revision
 from zettel.protocols import Analyzer
 
 Opener = Callable[..., Memory]
@@ -310,6 +313,27 @@ def values(scan):
 def reason(scan, row):
     return "it is short"
 """
+RULE = """
+from zettel.model import Link
+
+KIND = "part_of"
+DEGREE = 2
+
+def links(arrival):
+    for near in arrival.nearest:
+        if near.note.text in arrival.note.text:
+            yield Link(
+                source_id=near.note.id, target_id=arrival.note.id, kind=KIND, weight=0.9,
+                reason=f"it holds all of “{near.note.text}”", created_by="linker/holding",
+            )
+"""
+POLICY = """
+from zettel.protocols import Rewrite
+
+def rewrite(encounter):
+    if any(link.kind == "part_of" for link in encounter.links):
+        return Rewrite({"tags": [*encounter.neighbor.tags, "held"]}, "a later note holds it")
+"""
 STORE = """
 from zettel.store.sqlite import SQLiteStore
 
@@ -387,6 +411,37 @@ def test_a_signal_is_one_file(plugged: Plug, opened: Opener) -> None:
     assert "shortness" in opened().why_not("many red words", hits[1].note.id, k=1).why
 
 
+def test_a_link_rule_is_one_file(plugged: Plug, opened: Opener) -> None:
+    texts = ["apples", "red apples", "pears", "red apples and pears"]
+    opened("a").add_many(texts)
+    assert opened("a").links(kind="part_of") == []
+    plugged(zettel.linker, "holding", RULE)
+    memory = opened("b")
+    first, second, third, all_of_them = memory.add_many(texts)
+    links = memory.links(kind="part_of")
+    assert [link.key[:2] for link in links] == [
+        (first.id, second.id),
+        *sorted((n.id, all_of_them.id) for n in (second, third)),
+    ]
+    assert links[0].reason == "it holds all of “apples”"
+    assert memory.neighbors(third.id) == [all_of_them]
+    assert memory.verify().ok
+
+
+def test_an_evolution_policy_is_one_file(plugged: Plug, opened: Opener) -> None:
+    plugged(zettel.linker, "holding", RULE)
+    plugged(zettel.evolution, "held", POLICY)
+    memory = opened()
+    apples = memory.add("apples")
+    more = memory.add("red apples")
+    assert "held" in memory.get(apples.id).tags
+    [entry] = [entry for entry in memory.history(apples.id) if isinstance(entry.change, Revision)]
+    assert (entry.change.trigger, entry.change.reason) == (more.id, "a later note holds it")
+    memory.undo(trigger=more)
+    assert memory.get(apples.id).tags == apples.tags
+    assert memory.verify().ok
+
+
 def test_a_store_is_one_file(plugged: Plug, analyzer: Analyzer) -> None:
     with pytest.raises(InputError, match="no store serves 'nowhere://x'"):
         zettel.open_memory("nowhere://x")
@@ -406,6 +461,8 @@ def test_the_plugins_are_those_of_the_files() -> None:
             registry.plugin(kind, name)
     assert {f.name for f in registry.formats()} == set(registry.names("transcripts"))
     assert [s.NAME for s in registry.signals()] == registry.names("scoring")
+    for kind, plugins in (("linker", registry.rules()), ("evolution", registry.policies())):
+        assert [vars(p)["__name__"].rpartition(".")[2] for p in plugins] == registry.names(kind)
 
 
 def test_a_commit_tells_json_what_it_is(opened: Opener) -> None:

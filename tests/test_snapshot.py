@@ -71,6 +71,15 @@ def seen(memory: Memory) -> dict[str, Any]:
     }
 
 
+def assert_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Equal, but for the last bits of scores: an index that was kept up adds in another order than one made at once."""
+    for question in QUESTIONS:
+        hits, hits_again = one["hits"][question], other["hits"][question]
+        assert [hit[:2] for hit in hits] == [hit[:2] for hit in hits_again]
+        assert [hit[2] for hit in hits] == pytest.approx([hit[2] for hit in hits_again], abs=1e-5)
+    assert {**one, "hits": None} == {**other, "hits": None}
+
+
 @pytest.fixture
 def lived_memory(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> tuple[Memory, list[dict[str, Any]]]:
     """A memory, and what it showed after each commit to one that was opened there and then."""
@@ -99,7 +108,7 @@ def test_every_earlier_state_is_shown_as_it_was(lived_memory: tuple[Memory, list
         past = memory.as_of(number)
         assert len(past) == len(state["notes"])
         assert seen(past) == state
-    assert seen(memory) == then[-1]  # and looking back has changed nothing
+    assert_alike(seen(memory), then[-1])  # and looking back has changed nothing
 
 
 def test_the_memory_itself_showed_the_same_while_it_grew(opened: Opener) -> None:
@@ -109,12 +118,7 @@ def test_the_memory_itself_showed_the_same_while_it_grew(opened: Opener) -> None
     memory.undo(4)
     memory.search(QUESTIONS[0])
     memory.undo(15)
-    now, again = seen(memory), seen(memory.as_of(memory.head))
-    hits, hits_again = now.pop("hits"), again.pop("hits")
-    assert now == again
-    for question in QUESTIONS:
-        assert [hit[:2] for hit in hits[question]] == [hit[:2] for hit in hits_again[question]]
-        assert [hit[2] for hit in hits[question]] == pytest.approx([hit[2] for hit in hits_again[question]], abs=1e-5)
+    assert_alike(seen(memory), seen(memory.as_of(memory.head)))
 
 
 def test_a_moment_means_the_last_commit_until_then(lived_memory: tuple[Memory, list[dict[str, Any]]]) -> None:

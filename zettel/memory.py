@@ -15,6 +15,7 @@ from zettel.embedding import rounded, vector_key
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import SEARCHED, moment
 from zettel.growth import Growth, Materials
+from zettel.index import saved
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.intake import Incoming, Intake, Plan, analyze, check, check_all, check_id, check_json
 from zettel.journal import Ledger, Target
@@ -48,6 +49,7 @@ from zettel.reading import Parts, Reading, commit_number, is_name
 __all__ = ["Memory", "Parts"]
 
 _SEARCHED: frozenset[object] = frozenset(SEARCHED)
+_WORTH_SAVING = 1_000  # notes below which an index is built as quickly as it is read
 _TRIES = 100  # plans made again because another writer was quicker, before giving up
 
 
@@ -209,9 +211,11 @@ class Memory(Reading):
             if draft.passages:
                 self._name_embedder(store)
             try:
-                return store.append(draft, head)
+                commit = store.append(draft, head)
             except HeadMovedError:
                 continue
+            self._wrote = True
+            return commit
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
 
     def _growth(self) -> Growth:
@@ -222,6 +226,31 @@ class Memory(Reading):
         return Growth(
             self._writable(), index, tree, self._materials, self._parts.rules, self._parts.policies, self.config
         )  # fmt: skip
+
+    def _save_index(self) -> None:
+        """Keep the index beside the store, where many notes came or went since it was saved."""
+        store, index = self._store, self._index
+        folder = store.beside if store and not store.read_only else None
+        if folder is None or index is None or len(index) < _WORTH_SAVING:
+            return
+        if abs(len(index) - self._n_saved) <= len(index) // 20:
+            return  # what a process that takes it up has to follow costs less than writing all of it again
+        with self._reader.one_moment():
+            index = self._caught_up()
+            made_of = self._made_of(index.head)
+        if made_of and saved.save(index, folder, self.namespace, self.embedder.fingerprint, made_of):
+            self._n_saved = len(index)
+        self._discard_if_erased(index.head)
+
+    def close(self) -> None:
+        """Let go of the file, and keep the index beside it where it is worth it; a second call does nothing."""
+        with self._lock:
+            try:
+                if self._wrote:
+                    self._save_index()
+            finally:
+                self._wrote = False
+                super().close()
 
     def _covers(self, commit: Commit) -> None:
         """Note that index and tree hold a commit already, because its plan has put it there."""
@@ -368,9 +397,11 @@ class Memory(Reading):
         with self._lock:
             if not erase:
                 return self._commit(archive)
+            head = self._writable().head()
             try:
                 return self._commit(lambda: self._erasing(self._ever(id)))
             finally:
+                self._discard_if_erased(head)
                 self._ledger = Ledger()  # what is held of the note outside of the store goes too
                 self._queries.clear()
                 self._tree, self._router, self._materials = None, None, Materials(self._reader.notes)

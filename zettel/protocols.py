@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -292,6 +293,11 @@ class Store(Reader, Protocol):
     @property
     def read_only(self) -> bool:
         """Whether it was opened for reading only."""
+        ...
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder for what is derived from it and may be deleted; None where there is no place for one."""
         ...
 
     def append(self, draft: Draft, head: int) -> Commit:

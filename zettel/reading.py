@@ -15,15 +15,16 @@ from zoneinfo import ZoneInfo
 from zettel import dump, graph, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
-from zettel.errors import EmbedderMismatchError, InputError, NotFoundError, StoreDamagedError
+from zettel.errors import EmbedderMismatchError, InputError, NotFoundError, StoreDamagedError, StoreError
 from zettel.filters import Filter, Filters, in_zone, moment
 from zettel.growth import Materials
-from zettel.index import ExactIndex, TopicTree
+from zettel.index import ExactIndex, TopicTree, saved
 from zettel.journal import Ledger, field_diffs
 from zettel.model import (
     LINK_KINDS,
     Change,
     Commit,
+    Erasure,
     FieldDiff,
     HistoryEntry,
     Hit,
@@ -103,6 +104,8 @@ class Reading:
         self._index: ExactIndex | None = None
         self._tree: TopicTree | None = None  # of the index's head
         self._router: Router | None = None
+        self._n_saved = 0  # notes in the index as it was last saved or taken up
+        self._wrote = False  # whether anything was committed
         self._materials = Materials(self._reader.notes)
         self._erased_seen: set[str] = set()
         self._ledger = Ledger()
@@ -290,13 +293,47 @@ class Reading:
         if self._store is None and self._erased_seen != (erased := self._reader.erased()):
             self._index, self._erased_seen = None, erased  # an earlier state has no tail that would tell
         if self._index is None or self._index.is_mostly_dead:
+            fresh = self._index is None
             self._index, self._tree, self._router = self._new_index(), None, None
             self._materials = Materials(self._reader.notes)
-            self._enter(self._index, self._reader.notes())
-        elif self._index.head < head:
+            if not (fresh and self._load_index(self._index)):
+                self._enter(self._index, self._reader.notes())
+                self._index.head = head
+        if self._index.head < head:
             self._follow(self._index, [c for x in self._reader.commits(self._index.head, head) for c in x.changes])
-        self._index.head = head
+            self._index.head = head
         return self._index
+
+    def _load_index(self, index: ExactIndex) -> bool:
+        """Take up the index saved beside the store; False where none fits."""
+        folder = self._store.beside if self._store else None
+        loaded = folder is not None and saved.load(
+            index, folder, self.namespace, self.embedder.fingerprint, self._made_of
+        )
+        if loaded:
+            self._n_saved = len(index)
+            self._discard_if_erased(index.head)
+        return loaded
+
+    def _made_of(self, number: int) -> str | None:
+        """What a commit is, so that a memory is told from another that was at the same path."""
+        commit = next(self._reader.commits(number - 1, number), None)
+        return None if commit is None else f"{commit.at.isoformat()} {commit.cause} {len(commit.changes)}"
+
+    def _discard_if_erased(self, head: int) -> None:
+        """Delete the saved index where something was erased after ``head``, at which it was made."""
+        store = self._store
+        if store is None or store.read_only or store.beside is None:
+            return
+        if any(isinstance(change, Erasure) for commit in self._reader.commits(head) for change in commit.changes):
+            try:
+                saved.discard(store.beside, self.namespace)
+            except OSError as error:
+                raise StoreError(
+                    f"the index beside the memory holds what was erased, and can't be deleted ({error}): delete the"
+                    f" folder {store.beside}"
+                ) from error
+            self._n_saved = 0
 
     def _new_index(self) -> ExactIndex:
         config = self.config

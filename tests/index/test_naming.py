@@ -169,7 +169,7 @@ def test_a_subject_is_named_where_no_word_is_shared():
 def test_what_all_parts_share_names_a_topic_of_topics_before_what_is_in_one():
     memory = Memory()
     for n in range(10):
-        memory.add("a", ["tractor", "harvest" if n < 4 else f"w{n}"])
+        memory.add("a", ["tractor", "harvest" if n < 3 else f"w{n}"])
         memory.add("b", ["harvest" if n < 3 else f"x{n}"])
         memory.add("c", ["harvest" if n < 3 else f"y{n}"])
         for other in range(5):

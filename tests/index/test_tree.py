@@ -126,7 +126,7 @@ def test_what_always_holds(steps):
 
 
 @given(STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_loaded_tree_is_and_plans_as_a_grown_one(steps):
     grown = make()
     for there, _ in run(grown, steps):
@@ -231,6 +231,20 @@ def test_a_leaf_in_which_notes_were_exchanged_is_named_anew():
                 exchanged += 1
                 assert tree.rows()[topic.id].named_at == topic.n_notes
     assert exchanged > 50
+
+
+def test_words_that_were_revised_are_read_anew():
+    materials = {f"n{n}": material(f"n{n}") for n in range(60)}
+    tree = TopicTree(vector, materials.__getitem__, SMALL)
+    tree.settle([], list(materials)[:40])
+    for n in range(0, 60, 3):
+        materials[f"n{n}"] = Material(("zeppelin", "airship"), ("history",), (), "Bea")
+    tree.refresh(materials)
+    fresh = TopicTree(vector, materials.__getitem__, SMALL)
+    fresh.load(tree.rows(), places_of(tree), tree.last_topic)
+    assert tree.settle([], list(materials)[40:]) == fresh.settle([], list(materials)[40:])
+    assert alike(tree, fresh)
+    assert any("zeppelin" in topic.name or "airship" in topic.name for topic in tree.topics())
 
 
 def test_ids_of_topics_are_never_given_again():

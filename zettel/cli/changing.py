@@ -119,9 +119,8 @@ def undo(
         cause = None if trigger is None else access.find_id(opened, trigger)
         commit = opened.undo(what, trigger=cause, cascade=cascade)
         title = access.titles(opened)
-        words = commits.summary(commit, title)
-    if commit.id > head:
-        write(f"commit {commit.id}: {words}")
-    else:
-        named = what if cause is None else f"what note {title(cause)} caused"
-        write(f"nothing to do: {named} was taken back in commit {commit.id} already")
+        if commit.id > head:
+            write(f"commit {commit.id}: {commits.summary(commit, title)}")
+        else:
+            named = what if cause is None else f"what note {title(cause)} caused"
+            write(f"nothing to do: {named} was taken back in commit {commit.id} already")

@@ -80,12 +80,9 @@ def _statuses(changes: Sequence[Change]) -> Iterator[_Told]:
         (None, "superseded", "note superseded"),
         (None, "quarantined", "note quarantined"),
     ):
-        yield words, [
-            c.note_id
-            for c in changes
-            if isinstance(c, Revision) and "status" in c.after and c.after["status"] != c.before["status"]
-            if before in (None, c.before["status"]) and after in (None, c.after["status"])
-        ]
+        changed = (c for c in changes if isinstance(c, Revision) and "status" in c.after)
+        ways = ((c.note_id, c.before["status"], c.after["status"]) for c in changed)
+        yield words, [i for i, was, now in ways if was != now and before in (None, was) and after in (None, now)]
 
 
 def _uses(changes: Sequence[Change]) -> Iterator[_Told]:
@@ -124,16 +121,16 @@ def _links(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def _topics(changes: Sequence[Change]) -> Iterator[str]:
-    """What became of topics, and how many notes went from one to another: that an arriving note enters one is known."""
+    """What became of topics, and how many notes went from one to another, which arriving ones do as they settle."""
     topics = [c for c in changes if isinstance(c, TopicChange)]
     yield from _some(sum(c.before is None for c in topics), "new topic")
     yield from _some(sum(c.after is None for c in topics), "topic", "gone")
     yield from _some(len(_moved(changes)), "note", "in another topic")
 
 
-def _moved(changes: Iterable[Change]) -> set[str]:
-    moves = (c for c in changes if isinstance(c, Placement))
-    return {c.note_id for c in moves if c.before is not None and c.after is not None}
+def _moved(changes: Sequence[Change]) -> set[str]:
+    moved = {c.note_id for c in changes if isinstance(c, Placement) and c.before is not None and c.after is not None}
+    return moved.difference(c.note_id for c in changes if isinstance(c, NoteChange))
 
 
 def _some(number: int, noun: str, rest: str = "") -> Iterator[str]:
@@ -154,17 +151,18 @@ def change_words(diff: FieldDiff) -> tuple[str, str]:
         case "uses":
             return ("+", "used") if diff.after == 1 else ("-", "a use taken back")
         case "topic":
-            names = (shorten(_plain(name), _VALUE) for name in (diff.before, diff.after) if name)
-            return _sign(diff), f"topic {' → '.join(names)}"
+            names = [shorten(_plain(name), _VALUE) for name in (diff.before, diff.after) if name]
+            return _sign(diff), f"topic {' → '.join(dict.fromkeys(names))}"  # once where it was only moved
     return "~", field_words(diff.field, diff.before, diff.after)
 
 
-def moves(diffs: Iterable[FieldDiff], topic: TopicTitle) -> Iterator[str]:
-    """How many notes went from one topic to another. That one that comes enters a topic goes without saying."""
-    ways = Counter((d.before, d.after) for d in diffs if d.field == PLACE)
+def moves(diffs: Sequence[FieldDiff], topic: TopicTitle) -> Iterator[str]:
+    """How many notes went from one topic to another; where those that came in the same commit are goes unsaid."""
+    came = {d.note_id for d in diffs if d.field == "text" and d.before is None}
+    ways = Counter((d.before, d.after) for d in diffs if d.field == PLACE and d.note_id not in came)
     for (before, after), number in ways.items():
         if isinstance(before, int) and isinstance(after, int):
-            yield f"{count(number, 'note')} from topic {topic(before)} to {topic(after)}"
+            yield f"{count(number, 'note')} from topic {topic(before)} to topic {topic(after)}"
 
 
 def field_words(name: str, before: JsonValue, after: JsonValue) -> str:

@@ -47,7 +47,7 @@ def _write_commit(commit: Commit, title: Title, timezone: str) -> None:
     from zettel.cli import commits, wording
 
     at = wording.stamp(commit.at.astimezone(ZoneInfo(timezone)))
-    write((f"{commit.id:<5}", "cyan"), (f"{at}  {commit.cause:<11} ", "dim"), commits.summary(commit, title))
+    write((f"{commit.id:<5}", "cyan"), (f"{at}  {commit.cause:<11} ", "dim"), commits.summary(commit, title), hang=5)
 
 
 def diff(
@@ -90,4 +90,4 @@ def _write_line(line: FieldDiff, *, again: bool) -> None:
     sign, words = commits.change_words(line)
     reason = "" if again or not line.reason else f" ({line.reason})"
     note = f"{wording.short_id(line.note_id)}  " if line.note_id else ""
-    write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (note, "dim"), words, reason)
+    write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (note, "dim"), words, reason, hang=10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +14,7 @@ from zettel.cli.finding import write_reasons
 from zettel.cli.output import warn, write
 from zettel.cli.showing import write_context, write_field
 from zettel.memory import Memory
-from zettel.model import Change, Hit, Note
+from zettel.model import Hit, Note
 
 _SESSIONS = re.compile(r"^(?=# )", re.MULTILINE)
 _WIDTH = 100
@@ -40,7 +39,7 @@ class Tour:
         self._ingest()
         self._draw_topics()
         dog = self._ask_and_look_around()
-        self._see_a_card_evolve(self._go_back())
+        self._see_a_card_evolve(*self._go_back())
         self._forget_and_undo(dog)
 
     def _ingest(self) -> None:
@@ -82,36 +81,35 @@ class Tour:
         write_links(links, note.id, self._title(), indent=2, width=_WIDTH)
         return note
 
-    def _go_back(self) -> Note:
-        """Ask the riddle as of the day it was told, and now; the note that solves it."""
+    def _go_back(self) -> tuple[Note, Note]:
+        """Ask the riddle as of the day it was told, and now; the note that tells it, and the one that solves it."""
         write()
         self._search(_LIGHT, f" -k 1 --as-of {_RIDDLE}")
-        self._show(self._memory.as_of(_RIDDLE).search(_LIGHT, 1)[0])
+        (riddle,) = self._memory.as_of(_RIDDLE).search(_LIGHT, 1)
+        self._show(riddle)
         self._search(_LIGHT, " -k 1")
-        (hit,) = self._memory.search(_LIGHT, 1)
-        self._show(hit)
+        (answer,) = self._memory.search(_LIGHT, 1)
+        self._show(answer)
         self._say(f"As of commit {_RIDDLE}, after their talk of 27 April, nobody knew; half a year later they did.")
-        return hit.note
+        return riddle.note, answer.note
 
-    def _see_a_card_evolve(self, answer: Note) -> None:
-        """Show a card that the answer's arrival has added to, and take that back."""
-        revision = next((c for c in self._changes() if c.type == "revision" and c.trigger == answer.id), None)
-        if revision is None:  # with another embedder than the default one, other notes may be linked
+    def _see_a_card_evolve(self, riddle: Note, answer: Note) -> None:
+        """Show the riddle's card, which the answer's arrival has added to, and take that back."""
+        changes = (entry.change for entry in self._memory.history(riddle.id))
+        revision = next((c for c in changes if c.type == "revision" and c.trigger == answer.id), None)
+        if revision is None:  # with another embedder than the default one, others may be found and linked
             return
-        show = f"show {wording.short_id(revision.note_id)}"
+        show = f"show {wording.short_id(riddle.id)}"
         self._command(show, "the riddle's card has learned from notes that came later")
-        self._write_context(revision.note_id)
+        self._write_context(riddle.id)
         write_field("why", revision.reason, indent=2, width=_WIDTH)
         write_field("trigger", self._title()(answer.id), indent=2, width=_WIDTH)
         self._undo(revision.id, "any change can be taken back, and an undo is one, too")
         self._command(show)
-        self._write_context(revision.note_id)
+        self._write_context(riddle.id)
 
     def _title(self) -> wording.Title:
         return access.titles(self._memory)
-
-    def _changes(self) -> Iterator[Change]:
-        return (change for commit in self._memory.log() for change in commit.changes)
 
     def _write_context(self, note_id: str) -> None:
         write_context(self._memory.get(note_id).context, indent=2, width=_WIDTH)
@@ -130,8 +128,8 @@ class Tour:
         commit = self._memory.undo(what)
         self._say(f"commit {commit.id}: {commits.summary(commit, self._title())}")
 
-    def _search(self, question: str, more: str, remark: str = "") -> None:
-        self._command(f'search "{question}"{more}', remark)
+    def _search(self, question: str, more: str) -> None:
+        self._command(f'search "{question}"{more}')
 
     def _show(self, hit: Hit) -> None:
         said = f"{hit.note.speaker}, {wording.when(hit.note)}: "

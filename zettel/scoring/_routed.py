@@ -11,10 +11,10 @@ from zettel.config import Config
 from zettel.protocols import Columns, Query
 from zettel.scoring._scan import Scan, Values, reduced
 
-_SHORTLIST = 100  # rows that are computed exactly because their estimated scores are best
-_SAMPLE = 400  # rows that are computed exactly by lot, to calibrate the estimates
-_PART = 1 / 40  # of the rows searched, the most of either: a small memory is no cheaper to sample than to scan
-_LEAST = 24  # rows below which a sample says nothing
+_SHORTLIST = 100, 0.02  # rows computed because their estimated scores are best: the most, also as a part of all
+_SAMPLE = 400, 0.035  # rows computed by lot, to calibrate the estimates: the most, also as a part of all
+_FEW = 2000  # rows that are all computed: a sample of so few would say too little
+_LEAST = 10  # rows below which a sample says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class RoutedScan(Scan):
     ) -> None:  # fmt: skip
         super().__init__(query, columns, config)
         self.n_rescored = 0
-        self.n_wanted = max(_SHORTLIST, 4 * k)
+        self.n_wanted = max(_SHORTLIST[0], 4 * k)
         self.asked = False  # whether cosines were read since this was last set
         self.exact = np.zeros(columns.n, np.bool_)
         self._best = np.zeros(columns.n)
@@ -47,12 +47,12 @@ class RoutedScan(Scan):
         self._context = np.zeros(columns.n)
         self._known = np.zeros(columns.n, np.bool_)  # rows of `_best` and `_own` that are computed
         rows = np.flatnonzero(mask)
-        if len(rows) <= self.n_wanted + _SAMPLE:
+        if len(rows) <= max(_FEW, self.n_wanted):
             self.rescore(rows)
             return
-        self.n_wanted = max(min(_SHORTLIST, int(len(rows) * _PART)), 4 * k)
+        self.n_wanted = max(min(_SHORTLIST[0], int(len(rows) * _SHORTLIST[1])), 4 * k)
         self._estimate(route)
-        self._calibrate(rows[columns.lots[rows] < min(_SAMPLE / len(rows), _PART)])
+        self._calibrate(rows[columns.lots[rows] < min(_SAMPLE[0] / len(rows), _SAMPLE[1])])
 
     @property
     def cosines(self) -> Values:

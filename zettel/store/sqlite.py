@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class SQLiteStore(SQLiteFile):
     def __init__(self, address: str, *, namespace: str, read_only: bool, busy_timeout_s: float) -> None:
         self.namespace = namespace
         self._ids: dict[int, str] = {}
+        self._newest = 0  # the highest ordinal among them
         self._ordinals: dict[str, int] = {}
         self._ns: int | None = None  # looked up when first needed
         self._topics: dict[int, TopicRow] = {}
@@ -162,7 +164,7 @@ class SQLiteStore(SQLiteFile):
         self.head()
         with self._errors():
             self._sync_ids()
-        return max(self._ids, default=0)
+        return self._newest
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """See ``protocols.Reader``."""
@@ -192,18 +194,18 @@ class SQLiteStore(SQLiteFile):
         with self._errors():
             self._sync_ids()
             if ids is None:
-                rows = set(self._db.execute(query, values))
+                rows = {row[:3]: row for row in self._db.execute(query, values)}
             else:
                 ordinals = [self._ordinals[i] for i in dict.fromkeys(ids) if i in self._ordinals]
                 rows = {
-                    row
+                    row[:3]: row
                     for chunk in _chunks(ordinals)
                     for end in ("source", "target")
                     for row in self._db.execute(f"{query} AND {end} IN {_marks(chunk)}", (*values, *chunk))
                 }
             self._sync_ids()  # again: a link read just now may be one of a note that has just arrived
         with self._reading():
-            return sorted(map(self._link, rows), key=lambda link: link.key)
+            return sorted(map(self._link, rows.values()), key=lambda link: link.key)
 
     def _link(self, row: tuple[int, int, str, float, str, str]) -> Link:
         source, target, kind, weight, reason, created_by = row
@@ -268,6 +270,11 @@ class SQLiteStore(SQLiteFile):
         """See ``protocols.Store``."""
         with self._errors():
             return [row[0] for row in self._db.execute("SELECT name FROM namespaces ORDER BY name")]
+
+    @property
+    def beside(self) -> Path | None:
+        """See ``protocols.Store``."""
+        return None if self.address == ":memory:" else Path(f"{self.address}.index")
 
     def fingerprint(self) -> str | None:
         """See ``protocols.Store``."""
@@ -510,17 +517,19 @@ class SQLiteStore(SQLiteFile):
         # One statement, so one moment: a note that another process erases goes from one table to the other.
         query = """SELECT ordinal, id FROM notes WHERE ns = ?1 AND ordinal > ?2
                    UNION ALL SELECT ordinal, id FROM erased WHERE ns = ?1 AND ordinal > ?2"""
-        for ordinal, note_id in self._db.execute(query, (self._ns, max(self._ids, default=0))).fetchall():
+        for ordinal, note_id in self._db.execute(query, (self._ns, self._newest)).fetchall():
             self._learn(ordinal, note_id)
 
     def _rolled_back(self) -> None:
         self._ns = None
         self._ids.clear()
         self._ordinals.clear()
+        self._newest = 0
         self._topics_head = None
 
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
+        self._newest = max(self._newest, ordinal)
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
 
 def _ordinal(note: Note) -> int:
