@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journal_world import World
 
-from zettel import Message, registry
+from zettel import Message, dump, registry
+from zettel.config import Config
 from zettel.errors import ConflictError, InputError, ZettelError
 from zettel.memory import Memory
 from zettel.model import Commit, LinkChange, Note
-from zettel.protocols import Analyzer, Draft
+from zettel.protocols import Analyzer, Draft, TopicRow
+from zettel.store.sqlite import open_store
 
 ALL = ("active", "superseded", "archived", "quarantined")
 QUICK = settings(
@@ -365,3 +368,108 @@ def test_exports_of_earlier_times(analyzer: Analyzer) -> None:
         assert journal(history) == journal(then)
         assert told(history) == told(then)
         assert history.verify().ok
+
+
+# ----------------------------------------------------------------------- topics
+
+TOPIC: dict[str, Any] = {"parent": None, "number": 5, "name": "x", "named_at": 1}
+
+
+def planted(tmp_path: Path, *more: dict[str, Any]) -> Path:
+    """An export with history: notes a and b, a in topic 2 beneath topic 1; then a commit of ``more`` changes."""
+    world, path = World(), tmp_path / "e.jsonl"
+    world.add("a")
+    world.add("b")
+    world.grow(1)
+    world.grow(2, parent=1)
+    world.place("a", 2)
+    with closing(open_store(":memory:", namespace="x", read_only=False, config=Config())) as store:
+        world.accept(store.append(world.draft("add"), 0))
+        dump.write(path, store, "x", history=True)
+    lines = path.read_text().splitlines()
+    if more:
+        changes = [{"id": f"2.{n}", **change} for n, change in enumerate(more, 1)]
+        commit = {**json.loads(lines[-1])["commit"], "id": 2, "changes": changes}
+        lines = [lines[0].replace('"lines":3', '"lines":4'), *lines[1:], json.dumps({"commit": commit})]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def topic(topic_id: Any = 5, **sides: Any) -> dict[str, Any]:
+    return {"type": "topic", "topic_id": topic_id, **sides}
+
+
+def placement(note_id: str, **sides: Any) -> dict[str, Any]:
+    return {"type": "placement", "note_id": note_id, **sides}
+
+
+def test_a_tree_comes_back_with_its_history(tmp_path: Path) -> None:
+    path = planted(
+        tmp_path, topic(after=TOPIC), placement("b", after=5), topic(before=TOPIC, after={**TOPIC, "name": ""}),
+        placement("a", before=2), topic(2, before={**TOPIC, "parent": 1, "number": 1, "name": "topic 2"}),
+    )  # fmt: skip
+    export = dump.read(path)
+    assert export.commits is not None
+    rows = {note.ordinal: (note, f"key {note.id}") for note in export.notes}
+    with closing(open_store(":memory:", namespace="x", read_only=False, config=Config())) as store:
+        store.restore(export.commits, rows, {})
+        assert tuple(store.commits()) == export.commits
+        assert store.topics() == {1: TopicRow(None, 1, "topic 1", 1), 5: TopicRow(None, 5, "", 1)}
+        assert [note.address for note in store.notes()] == ["", "5"] and store.last_topic() == 5
+        dump.write(tmp_path / "again.jsonl", store, "x", history=True)
+        dump.write(tmp_path / "plain.jsonl", store, "x", history=False)
+    assert dump.read(tmp_path / "again.jsonl") == export
+    plain = (tmp_path / "plain.jsonl").read_text()
+    assert "address" not in plain and "topic" not in plain and len(plain.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([placement("b", after=9)], "does not fit"),
+        ([placement("b", before=2)], None),  # a note that is in no topic may be taken out of one
+        ([placement("b", before=2, after=2)], "does not fit"),
+        ([placement("z", after=2)], "not there yet"),
+        ([placement("b", after="two")], "valid integer"),
+        ([placement("b", after=1)], "topic 1 is unsound: it holds notes"),
+        ([topic(after={**TOPIC, "parent": 9})], "does not fit"),
+        ([topic(after={**TOPIC, "parent": 5})], "does not fit"),
+        ([topic(before=TOPIC, after=TOPIC)], "does not fit"),
+        ([topic()], "does not fit"),
+        ([topic(1, before={**TOPIC, "number": 1, "name": "topic 1"})], "does not fit"),
+        ([topic(after={**TOPIC, "number": 1})], "topic 1 is unsound: a topic beside it has number 1"),
+        ([topic(after={**TOPIC, "number": 0})], "no topic can have"),
+        ([topic(after={**TOPIC, "number": 1.5})], "no topic can have"),
+        ([topic(after={**TOPIC, "number": True})], "no topic can have"),
+        ([topic(after={**TOPIC, "number": 2**70})], "no topic can have"),
+        ([topic(after={**TOPIC, "named_at": -1})], "no topic can have"),
+        ([topic(after={**TOPIC, "name": 7})], "no topic can have"),
+        ([topic(after={**TOPIC, "colour": "red"})], "no topic can have"),
+        ([topic(after={"name": "x"})], "no topic can have"),
+        ([topic(0, after=TOPIC)], "no topic can have"),
+        ([topic(2**70, after=TOPIC)], "no topic can have"),
+        ([topic("x", after=TOPIC)], "valid integer"),
+        ([topic(after=TOPIC, undoes="2.1")], "none of its kind before it"),
+        ([topic(after=TOPIC, undoes="1.1")], "none of its kind before it"),
+        ([placement("b", after=2, undoes="9.1")], "none of its kind before it"),
+        ([{**topic(after=TOPIC), "id": "1.1"}], "not numbered"),
+    ],
+    ids=lambda value: json.dumps(value)[:80] if isinstance(value, list) else "",
+)
+def test_a_tree_that_is_none_is_refused(tmp_path: Path, changes: list[dict[str, Any]], says: str | None) -> None:
+    path = planted(tmp_path, *changes)
+    if says is None:
+        assert dump.read(path).commits is not None
+        return
+    with pytest.raises(InputError, match=says):
+        dump.read(path)
+
+
+def test_a_note_has_no_address_before_it_has_a_place(analyzer: Analyzer) -> None:
+    with memories(analyzer, "source", "target") as (source, target, folder):
+        source.add("apples", id="a")
+        source.export(folder / "e.jsonl")
+        text = (folder / "e.jsonl").read_text()
+        (folder / "e.jsonl").write_text(text.replace('{"note":{', '{"note":{"address":"7.7.7",'))
+        target.load(folder / "e.jsonl")
+        assert target.get("a").address != "7.7.7"

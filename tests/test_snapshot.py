@@ -61,6 +61,7 @@ def seen(memory: Memory) -> dict[str, Any]:
             note.model_dump() for note in memory.notes(status=("active", "superseded", "archived", "quarantined"))
         ],
         "links": [link.model_dump() for link in memory._reader.links()],
+        "tree": (memory._reader.topics(), memory._reader.places(), memory._reader.last_topic()),
         "log": [commit.model_dump() for commit in memory.log()],
         "head": memory.head,
         "hits": {

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -235,18 +235,34 @@ def _unfit_note(export: Export) -> str:
 def _broken_history(export: Export) -> str:
     """What keeps the commits from being a journal of the notes; "" where nothing does."""
     commits = export.commits or ()
+    changes = [change for commit in commits for change in commit.changes]
+    erased = {change.note_id for change in changes if isinstance(change, Erasure)}
+    return _misnumbered(commits, changes) or _unfit_change(export, changes, erased) or _broken_tree(commits, erased)
+
+
+def _misnumbered(commits: Sequence[Commit], changes: Sequence[Change]) -> str:
+    """What is wrong with the order of commits, changes and notes; "" where nothing is."""
     if [commit.id for commit in commits] != list(range(1, len(commits) + 1)):
         return f"its commits are not numbered 1 to {len(commits)}"
+    if any(change.id != f"{c.id}.{n}" for c in commits for n, change in enumerate(c.changes, 1)):
+        return "its changes are not numbered by their commits and places in them"
     if any(earlier.at > later.at for earlier, later in pairwise(commits)):
         return "its commits are not in the order of their times"
-    changes = [change for commit in commits for change in commit.changes]
     ordinals = {change.ordinal for change in changes if isinstance(change, NoteChange)}
     if ordinals != set(range(1, len(ordinals) + 1)):
         return f"the ordinals of its notes are not 1 to {len(ordinals)}"
-    erased = {change.note_id for change in changes if isinstance(change, Erasure)}
+    return ""
+
+
+def _unfit_change(export: Export, changes: Iterable[Change], erased: Set[str]) -> str:
+    """What is wrong with the first change that speaks of what is not there, or holds what can't be; "" without any."""
     ids = {note.ordinal: note.id for note in export.notes}
     named: set[str] = set()
+    made: dict[str, Change] = {}
     for change in changes:
+        if change.undoes is not None and type(made.get(change.undoes)) is not type(change):
+            return f"change {change.id} takes back change {change.undoes}, which is none of its kind before it"
+        made[change.id] = change
         if isinstance(change, NoteChange):
             named.add(change.note_id)
             if change.note_id not in erased and ids.get(change.ordinal) != change.note_id:
@@ -258,7 +274,7 @@ def _broken_history(export: Export) -> str:
         if not all(_is_valid(change, side) for side in sides if side is not None):
             kind = "topic" if isinstance(change, TopicChange) else "note or link"
             return f"change {change.id} holds values that no {kind} can have"
-    return _broken_tree(commits, erased)
+    return ""
 
 
 def _broken_tree(commits: Iterable[Commit], erased: Set[str]) -> str:

@@ -25,7 +25,7 @@ N = 3000
 
 @pytest.fixture(scope="module")
 def index() -> ExactIndex:
-    return index_of([note_of(n) for n in range(1, N + 1)])
+    return index_of([note_of(n) for n in range(1, N + 1)], bits=256)
 
 
 def query(seed: int) -> Query:

@@ -81,7 +81,7 @@ def _write_card(note: Note, place: Sequence[Topic]) -> None:
 
 def write_context(context: str, *, indent: int = 0, width: int | None = None) -> None:
     """Print the context of a card, and beneath it the lines that later notes have added."""
-    from zettel.evolution._card import added
+    from zettel.evolution import added
 
     later = added(context)
     first = "\n".join(line for line in context.split("\n") if line not in later)
