@@ -173,7 +173,7 @@ def _grow(tree: State, change: TreeChange) -> None:
         else:
             tree.places[change.note_id] = change.after
     elif change.after is None:
-        del tree.topics[change.topic_id]
+        tree.topics.pop(change.topic_id, None)
     else:
         tree.topics[change.topic_id] = dict(change.after)
         tree.last_topic = max(tree.last_topic, change.topic_id)
@@ -383,28 +383,31 @@ class Ledger:
         coming = {change.note_id for change in undone if change.after is not None}
         again = leaving & coming & self._tree.places.keys()
         tree = State(topics=dict(self._tree.topics), places=dict(self._tree.places))
-        inverses: list[TreeChange] = []
-        for change in map(self._changes.__getitem__, reversed(self._targets(target))):
-            if not isinstance(change, TopicChange | Placement) or not self._takes_back(change):
-                continue
-            latest = self._latest[self._root[change.id]]
-            inverse = invert(self._changes[latest], latest)
-            if not isinstance(inverse, TopicChange | Placement) or not _fits(tree, inverse):
+        inverses = list(self._tree_inverses(target))
+        for inverse in inverses:
+            # A note that comes again has lost its place when it left: it can't be moved on from there.
+            moved_on = isinstance(inverse, Placement) and inverse.note_id in again and inverse.after is not None
+            if moved_on or not _fits(tree, inverse):
                 return None
-            if isinstance(inverse, Placement) and inverse.note_id in again and inverse.after is not None:
-                return None  # it lost its place when it left
             _grow(tree, inverse)
-            inverses.append(inverse)
+        return inverses if self._can_become(tree, leaving, coming) else None
+
+    def _tree_inverses(self, target: Target) -> Iterator[TreeChange]:
+        """What takes back, change by change, what is in effect; an erased note never has a place again."""
+        for change_id in reversed(self._targets(target)):
+            latest = self._changes[self._latest[self._root[change_id]]]
+            if isinstance(latest, TopicChange | Placement) and self._erased.isdisjoint(touched(latest)):
+                inverse = invert(latest, latest.id)
+                if self.in_effect(change_id) and isinstance(inverse, TopicChange | Placement):
+                    yield inverse
+
+    def _can_become(self, tree: State, leaving: Set[str], coming: Set[str]) -> bool:
+        """Whether a tree is sound, without notes that will not be there, and no emptier than it is now."""
         placed = self._tree.places.keys()
         seated = tree.places.keys() - placed
         present = {i for i in seated - leaving if self._top(("note", i)) is not None} | coming
         settled = seated <= present and tree.places.keys().isdisjoint(leaving & placed)
-        deserted = _deserted(tree) - _deserted(self._tree)
-        return inverses if settled and not deserted and not any(tree_faults(tree)) else None
-
-    def _takes_back(self, change: TreeChange) -> bool:
-        """Whether there is anything of a change of the tree to take back: an erased note never has a place again."""
-        return self.in_effect(change.id) and self._erased.isdisjoint(touched(change))
+        return settled and _deserted(tree) <= _deserted(self._tree) and not any(tree_faults(tree))
 
     def triggered_by(self, note_id: str) -> list[str]:
         """The ids of the revisions that the arrival of a note caused, oldest first, whether they stand or not."""

@@ -16,7 +16,8 @@ FILLERS = _words("""
 hi hey hello bye goodbye wow woah whoa yeah yea yep yup yes nope nah ok okay oh ooh ah aww aw ha haha hahaha hehe lol
 lmao omg hmm hm uh um umm huh ugh yay phew sheesh damn gosh dude bro man mate buddy pal guys folks thanks thank thx ty
 please pls sorry congrats congratulations welcome cheers btw tbh imo idk gotta gonna wanna kinda sorta gon na ta lemme
-ya ur u r im ive id ill dont didnt doesnt isnt wasnt cant couldnt wont wouldnt thats whats hows heres theres lets cause 'cause cuz
+ya ur u r im ive id ill dont didnt doesnt isnt wasnt cant couldnt wont wouldnt thats whats hows heres theres lets
+cause 'cause cuz
 youre youve theyre weve ca wo ai n't not 's 'm 're 've 'll 'd ’s ’m ’re ’ve ’ll ’d n’t s t m re ve ll d c'mon good
 great nice cool awesome amazing incredible wonderful fantastic fabulous excellent perfect lovely beautiful gorgeous
 stunning impressive inspiring interesting fun funny hilarious cute sweet kind nicely best better bad worse worst big

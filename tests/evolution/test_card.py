@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from by_hand import encounter, link, note
 
-from zettel.evolution import continued, without_quotes_of
-from zettel.evolution._card import added, with_line
-from zettel.model import Note
+from zettel.evolution import added, continued
+from zettel.evolution._card import is_said_in, with_line
 
 FIRST = "Ann on pottery in May 2023."
 
@@ -66,26 +65,16 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:20])
-def test_every_line_that_quotes_a_note_goes_with_it(text: str) -> None:
+def test_what_is_quoted_is_known_for_the_note_s_own(text: str) -> None:
     context = carried_on(text, speaker="Ann: “x”, of “Y”", at="2023-05-08")
-    assert context != FIRST
-    assert without_quotes_of(context, note(text)) == FIRST
+    first, line = context.split("\n")
+    quote = line.rsplit(": “", 1)[1].removesuffix("”")
+    assert first == FIRST
+    assert is_said_in(quote, note(text))
+    assert not is_said_in(quote, note("Something else."))
 
 
-def test_only_the_lines_that_quote_it_go() -> None:
-    texts = ["Pottery is fun.", "The pottery cracked.", "No more pottery."]
-    context = f"{FIRST}\nMy own words: “The pottery cracked.”"
-    for text in texts:
-        context = carried_on(text, context, speaker="Ann")
-    left = without_quotes_of(context, note(texts[1]))
-    assert left.split("\n") == [
-        FIRST, "My own words: “The pottery cracked.”", "Later, Ann: “Pottery is fun.”",
-        "Later, Ann: “No more pottery.”",
-    ]  # fmt: skip
-    assert without_quotes_of(context, note("Something else.")) == context
-    assert without_quotes_of("The pottery cracked.", note("The pottery cracked.")) == "The pottery cracked."
-
-
-def test_a_context_that_was_never_added_to_is_as_it_was() -> None:
-    for context in ("", FIRST, f"{FIRST}\n", f"\n{FIRST}\nLater, perhaps.\nAnswered: no."):
-        assert without_quotes_of(context, Note.model_copy(note(FIRST))) == context
+def test_what_was_only_said_again_adds_no_line() -> None:
+    older = note("Pottery is fun.", context=FIRST)
+    arrived = note("Pottery is fun.", session="later")
+    assert continued.rewrite(encounter(arrived, older, link(arrived, older))) is None

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 from zettel.analyzer._context import context
 from zettel.analyzer._names import Kind, Name, names, with_labels
 from zettel.analyzer._phrases import Word, keyphrases
-from zettel.vocabulary import FILLERS, SUBJECTS
 from zettel.errors import AnalyzerError
 from zettel.protocols import Analysis, Utterance
 from zettel.times import find_times
+from zettel.vocabulary import FILLERS, SUBJECTS
 
 if TYPE_CHECKING:
     from spacy.language import Language

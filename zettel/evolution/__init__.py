@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from zettel.evolution._card import added, without_quotes_of
+from zettel.evolution._card import added
 from zettel.filters import SEARCHED
 from zettel.model import Note, Revision, parsed_fields, revisable_fields
 from zettel.protocols import Encounter, Policy
 
-__all__ = ["EVOLVED", "added", "evolve", "without_quotes_of"]
+__all__ = ["EVOLVED", "added", "evolve"]
 
 EVOLVED = ("context", "keywords", "tags")
 """The fields that evolution may change."""

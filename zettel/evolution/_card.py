@@ -33,13 +33,6 @@ def with_line(context: str, line: str) -> str:
     return "\n".join([first, *(old for old in below if old not in gone), line])
 
 
-def without_quotes_of(context: str, note: Note) -> str:
-    """A context without the added lines that quote a note: what is left where that note is erased."""
-    quotes = {line: _ADDED.match(line) for line in added(context)}
-    telling = {line for line, match in quotes.items() if match and is_said_in(match["quote"], note)}
-    return "\n".join(line for line in context.split("\n") if line not in telling)
-
-
 def is_said_in(quote: str, note: Note) -> bool:
     """Whether a quotation is one of this note."""
     return quote.rstrip("…") in _plain(note.text)
