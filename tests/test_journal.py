@@ -837,7 +837,7 @@ def grown(*verbs: tuple[str, ...]) -> World:
 TestJournals = Journals.TestCase
 # Without shrinking: it takes minutes, and the steps of a failure are printed anyway.
 TestJournals.settings = settings(
-    max_examples=1500, stateful_step_count=25, deadline=None, phases=(Phase.reuse, Phase.generate)
+    max_examples=120, stateful_step_count=25, deadline=None, phases=(Phase.reuse, Phase.generate)
 )
 
 

@@ -27,9 +27,8 @@ from zettel.text import terms
 
 _NEVER = float("nan")
 _BLOCK = 4096  # rows whose norms are computed at once
-_SHORTLIST = 400  # rows by their codes, among which the nearest are sought
-_SAMPLE = 400  # rows by lot, on which the estimates of all are calibrated
-_PART = 1 / 20  # of all rows, the most of either
+_SHORTLIST = 400, 0.08  # rows whose codes are nearest, among which the nearest are sought: the most, also as a part
+_SAMPLE = 400, 0.04  # rows by lot, on which the estimates of all are calibrated: the most, also as a part
 
 
 class Packed(NamedTuple):
@@ -319,10 +318,10 @@ class ExactIndex:
         columns = self.columns()
         self._codes.cover(columns.vectors)
         differences = np.minimum.reduceat(self._codes.differences(vector), columns.first)[rows]
-        wanted = max(min(_SHORTLIST, int(len(rows) * _PART)), 4 * k)
+        wanted = max(min(_SHORTLIST[0], int(len(rows) * _SHORTLIST[1])), 4 * k)
         border = np.searchsorted(np.bincount(differences).cumsum(), wanted)
         estimates = self._codes.cosines(differences)
-        drawn = columns.lots[rows] < min(_SAMPLE / len(rows), _PART)
+        drawn = columns.lots[rows] < min(_SAMPLE[0] / len(rows), _SAMPLE[1])
         mean, deviation = spread(estimates)
         if drawn.any():
             guessed, true = spread(estimates[drawn]), spread(self.cosines(rows[drawn], vector))
