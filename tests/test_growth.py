@@ -40,6 +40,7 @@ from zettel.model import (
     revisable_fields,
 )
 from zettel.protocols import Analysis, Draft
+from zettel.text import terms
 
 QUERIES = ("Where did Max put the clay and the kiln?", "concert in Oslo in May 2023", "thanks")
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -143,9 +144,31 @@ def found(memory: Memory) -> list[Any]:
     return [[(h.note.id, h.score, h.signals, h.why) for h in memory.search(q, k=50)] for q in QUERIES]
 
 
+WORDS = sorted({*terms(" ".join([*map(" ".join, SUBJECTS), *NAMES, *SAYINGS, *ABOUT["speaker"][:2]])), "may", "2023"})
+
+
+def inside(memory: Memory) -> dict[str, Any]:
+    """What index and tree hold: the notes of each word, the messages around each note, what topics would be called."""
+    index = memory._catch_up()
+    tree, columns = memory._topic_tree(index), index.columns()
+    postings = {word: columns.posting(word) for word in WORDS}
+    return {
+        "words": {
+            word: {index.ids[r]: (a, b) for r, a, b in zip(p.rows, p.text, p.annotations, strict=True) if columns.alive[r]}
+            for word, p in postings.items()
+        },
+        "around": {
+            note_id: [index.ids[other] for other in columns.windows[row] if other >= 0]
+            for row, note_id in enumerate(index.ids) if note_id
+        },
+        "names": {topic.address: tree._words.name([tree.notes_in(topic.id)]) for topic in tree.topics()},
+    }  # fmt: skip
+
+
 def same(one: Memory, other: Memory) -> None:
     assert journal(one) == journal(other)
     assert shown(one) == shown(other)
+    assert inside(one) == inside(other)
 
 
 def sound(memory: Memory) -> None:
@@ -214,6 +237,7 @@ def test_a_batch_its_parts_and_single_adds_grow_the_same_memory(items: list[Mess
             single.add_many([item])
         same(whole, parted)
         same(whole, single)
+        same(whole, open_one("a"))
         assert found(whole) == found(single)
         sound(single)
 
@@ -230,7 +254,12 @@ def test_a_memory_that_is_opened_anew_decides_as_one_that_stayed_open(items: lis
         same(whole, open_one("b"))
 
 
-def test_a_long_conversation_grows_the_same_by_itself_and_piece_by_piece(place: Open) -> None:
+@pytest.mark.parametrize("degree", [1, 3])
+def test_a_long_conversation_grows_the_same_by_itself_and_piece_by_piece(
+    place: Open, monkeypatch: pytest.MonkeyPatch, degree: int
+) -> None:
+    for rule in ("similar", "same_entity"):
+        monkeypatch.setattr(f"zettel.linker.{rule}.DEGREE", degree)
     items = chat(5, 120)
     whole, parted = place("a"), place("b")
     whole.add_many(items)
@@ -243,7 +272,9 @@ def test_a_long_conversation_grows_the_same_by_itself_and_piece_by_piece(place: 
             parted.close()
             parted = place("b")
     same(whole, parted)
+    same(whole, place("a"))
     sound(parted)
+    bounded(whole)
 
 
 # ---------------------------------------------------------------------- its bounds
@@ -513,7 +544,7 @@ def test_an_add_that_fails_at_the_disk_leaves_no_trace(
         before_append(shaken, full)
         with pytest.raises(StoreFullError):
             shaken.add_many(failing)
-        sound(shaken)
+        same(shaken, steady)
         for memory in (shaken, steady):
             if again:
                 memory.add_many(failing)
@@ -758,6 +789,7 @@ def test_whatever_is_done_the_topics_stay_whole_and_every_process_does_the_same(
         for memory in (one, last):
             memory.add_many(chat(8, 4))
         same(one, last)
+        same(one, open_one("a"))
         sound(last)
 
 

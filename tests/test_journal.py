@@ -582,7 +582,8 @@ class Books:
         along = {
             s
             for s in out
-            if isinstance(c := self.steps[s].change, LinkChange | Use) and not leaving.isdisjoint(touched(c))
+            if (isinstance(c := self.steps[s].change, LinkChange | Use) or getattr(c, "trigger", None) is not None)
+            and not leaving.isdisjoint(touched(c))
         }
         blocking = [self.mover[s] for s in (out | back) - targets - along]
         return (self.standing - out) | back, sorted(blocking, key=place, reverse=True)

@@ -242,8 +242,11 @@ def needs(change: Change) -> tuple[Cell, ...]:
 
 
 def follows(change: Change) -> bool:
-    """Whether a change goes along with its note unasked: links and uses do, a revision is somebody's work."""
-    return isinstance(change, LinkChange | Use)
+    """Whether a change goes along with its note unasked.
+
+    Links and uses do, and what another note's arrival wrote on its card; any other revision is somebody's work.
+    """
+    return isinstance(change, LinkChange | Use) or (isinstance(change, Revision) and change.trigger is not None)
 
 
 class Ledger:
