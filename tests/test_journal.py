@@ -372,6 +372,35 @@ def moved_up() -> World:
     return world
 
 
+def test_a_note_that_goes_loses_its_place_whether_that_is_told_or_not() -> None:
+    world = planted("a", "b")
+    world.do(*world.ledger.undo(2))
+    assert world.now.places == {"a": 2}
+    world.do(Placement(id="", note_id="b", before=2))  # told behind it
+    world.commit()
+    assert world.now.places == {"a": 2} and world.ledger.tree_inverse(1) is not None
+    world.erase("a")
+    world.do(Placement(id="", note_id="a", before=2))
+    world.commit()
+    assert world.now.places == {}
+
+
+def test_a_note_that_is_replaced_by_its_first_arrival_is_seated_anew() -> None:
+    world = planted("a")
+    world.grow(3, parent=1, number=2)
+    world.place("a", 3)
+    world.fell(2)
+    world.commit()
+    world.undo(1, cascade=True)
+    world.undo(2)
+    world.undo(3)
+    world.add("a", text="again")
+    world.commit()
+    world.undo(5, cascade=True)  # the second one goes, the first one comes
+    assert world.ledger.tree_inverse(world.head) is None
+    world.undo(world.head)
+
+
 def test_an_undo_puts_no_topic_beneath_itself() -> None:
     world = moved_up()
     assert world.ledger.tree_inverse(3) is not None

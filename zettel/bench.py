@@ -12,11 +12,13 @@ from pathlib import Path
 from zettel.config import DEFAULT, Config
 from zettel.errors import InputError
 from zettel.memory import Memory
+from zettel.model import Note
 from zettel.protocols import PassageEmbedder, Span, Vector
 from zettel.registry import embedder as make_embedder
 from zettel.registry import open_memory
 
 _QUERIES = 200
+_ADDS = 50
 _QUERY_CHARACTERS = 80  # a question's length
 
 
@@ -33,6 +35,8 @@ class BenchReport:
     embed_s: float
     again_s: float
     again_commits: int
+    add_ms: float
+    add_embed_ms: float
     bytes_per_note: float
     search_ms: float
     query_embed_ms: float
@@ -46,6 +50,11 @@ class BenchReport:
     def again_share(self) -> float:
         """Second ingestion over the first."""
         return self.again_s / self.ingest_s
+
+    @property
+    def add_ratio(self) -> float:
+        """Median single add into the full memory over the median embedding of the same strings."""
+        return self.add_ms / self.add_embed_ms
 
     @property
     def search_ratio(self) -> float:
@@ -95,13 +104,30 @@ def bench(where: Sequence[str | Path], embedder: str = "minilm", config: Config 
             start = time.perf_counter()
             again = memory.ingest(list(where))
             again_s = time.perf_counter() - start
-            texts = [note.text[:_QUERY_CHARACTERS] for note in memory.notes()]
-            search_ms, embed_ms = _searches(memory, inner, texts[:: max(1, len(texts) // _QUERIES)][:_QUERIES])
-        size = path.stat().st_size
+            notes = memory.notes()
+            questions = [note.text[:_QUERY_CHARACTERS] for note in notes[:: max(1, len(notes) // _QUERIES)]]
+            search_ms, embed_ms = _searches(memory, inner, questions[:_QUERIES])
+            size = path.stat().st_size
+            add_ms, add_embed_ms = _adds(memory, recorder, notes[:: max(1, len(notes) // _ADDS)][:_ADDS])
     return BenchReport(
         notes=first.new, ingest_s=ingest_s, embed_s=embed_s, again_s=again_s, again_commits=len(again.commits),
-        bytes_per_note=size / first.new, search_ms=search_ms, query_embed_ms=embed_ms,
+        bytes_per_note=size / first.new, add_ms=add_ms, add_embed_ms=add_embed_ms, search_ms=search_ms,
+        query_embed_ms=embed_ms,
     )  # fmt: skip
+
+
+def _adds(memory: Memory, recorder: _Recorder, like: Sequence[Note]) -> tuple[float, float]:
+    """Medians in milliseconds of a single add, and of embedding the same strings alone, in turn."""
+    add_s, embed_s = [], []
+    for note in like:
+        recorder.texts.clear()
+        start = time.perf_counter()
+        memory.add(f"{note.text} Once more.", speaker=note.speaker, time=note.time)
+        middle = time.perf_counter()
+        recorder.inner.embed(list(recorder.texts))
+        add_s.append(middle - start)
+        embed_s.append(time.perf_counter() - middle)
+    return 1000 * statistics.median(add_s), 1000 * statistics.median(embed_s)
 
 
 def _searches(memory: Memory, inner: PassageEmbedder, queries: Sequence[str]) -> tuple[float, float]:

@@ -311,8 +311,7 @@ class Ledger:
             if root in self._reverted:
                 self._took_out.add(change.id)
         self._latest[root] = change.id
-        if isinstance(change, TopicChange) or self._top(("note", change.note_id)) is not None:
-            _grow(self._tree, change)
+        _grow(self._tree, change)
 
     def stands(self, root: str) -> bool:
         """Whether a change that takes nothing back is in effect."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import islice, pairwise
 from math import ceil
 from typing import TypeAlias
 
@@ -102,7 +102,7 @@ class Ranking:
         rows = [row for row in best if ids[row] in notes]
         ways = {row: self._ways(row) for row in rows}
         # Of a way from message to message, every second one has all its links.
-        between = {ids[other] for way in chain(*ways.values()) for other in way[::2]}
+        between = {ids[other] for row in rows for way in ways[row] for other in (way[1::2] if len(way) > 2 else [row])}
         links = {link.key[:2]: link for link in reader.links(between, ("next",))}
         walked = {row: [links.get((ids[a], ids[b])) for way in ways[row] for a, b in pairwise(way)] for row in rows}
         return [self._hit(row, rank, notes[ids[row]], walked[row]) for rank, row in enumerate(rows, 1)]
@@ -124,10 +124,10 @@ class Ranking:
         if row in self.lent:
             said.append((float(parts[LINKED][row]), self._linked))
         speaking = sorted((pair for pair in said if pair[0] > 0), key=lambda pair: -pair[0])
-        reasons = [reason for _, told in speaking if (reason := told(self.scan, row))]
+        reasons = list(islice(filter(None, (told(self.scan, row) for _, told in speaking)), _REASONS))
         if not reasons:
             return "Nothing in it stands out for this question; it is the nearest there is."
-        sentence = "; ".join(reasons[:_REASONS])
+        sentence = "; ".join(reasons)
         return sentence[0].upper() + sentence[1:] + "."
 
     def _linked(self, scan: Scan, row: int) -> str:

@@ -15,6 +15,7 @@ def test_bench_tells_times_and_ratios(cli):
     assert report["notes"] == 200 and report["again_commits"] == 0
     assert report["ingest_ratio"] == report["ingest_s"] / report["embed_s"] > 1
     assert 0 < report["again_share"] < 1
+    assert report["add_ratio"] == report["add_ms"] / report["add_embed_ms"] > 1
     shown = cli("bench", str(SAMPLE), "--embedder", "hashing").stdout
     assert "200 notes" in shown and "x embedding the question" in shown
 

@@ -23,8 +23,8 @@ HOSTILE = [
     "Later: “x”",
 ]  # fmt: skip
 HUGE = [
-    "[shares an " * 90_000, "```" * 300_000, "``` a" * 200_000, "|" * 1_000_000, "a" * 1_000_000, ". " * 500_000,
-    "." * 1_000_000, "“Max” " * 150_000, "?\n" * 500_000, " " * 1_000_000, ": “" * 300_000, "1,2:" * 250_000,
+    "[shares an " * 90_000, "```" * 150_000, "``` a" * 100_000, "|" * 500_000, "a" * 500_000, ". " * 150_000,
+    "." * 500_000, "“Max” " * 70_000, "?\n" * 150_000, " " * 500_000, ": “" * 150_000, "1,2:" * 120_000,
 ]  # fmt: skip
 BREAKS = set("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 WORDS = st.sampled_from(["puppy", "Rome", "pottery", "kiln", "Max", "tea.", "the", "marathon!", "why?", "12", "8 May"])
@@ -90,7 +90,7 @@ def test_each_file_is_a_policy_and_each_policy_a_file() -> None:
         assert policy.__doc__
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(met=encounters())
 def test_whatever_meets_a_rewrite_is_sound_and_the_same_again_and_passes_the_guardrails(
     policy: Any, met: Encounter

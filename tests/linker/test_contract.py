@@ -20,8 +20,8 @@ HOSTILE = [
     "日本", "👩‍👩‍👧", "\u202eabc", "“Max”", "Thanks, Max!", "[shares an image: a dog]", "[shares ", "Max? Max? Max?",
 ]  # fmt: skip
 HUGE = [
-    "[shares " * 120_000, "[" * 1_000_000, "Max " * 200_000, "Max," * 200_000, "Max" + " " * 1_000_000, "?" * 1_000_000,
-    "hi " * 300_000, "a" * 1_000_000, "\n" * 1_000_000, "." + " " * 1_000_000, "“Max” " * 150_000, "Max?\n" * 200_000,
+    "[shares " * 120_000, "[" * 500_000, "Max " * 100_000, "Max," * 100_000, "Max" + " " * 500_000, "?" * 500_000,
+    "hi " * 150_000, "a" * 500_000, "\n" * 500_000, "." + " " * 500_000, "“Max” " * 70_000, "Max?\n" * 100_000,
 ]  # fmt: skip
 BREAKS = set("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 WORDS = st.sampled_from(["puppy", "Rome", "pottery", "kiln", "Max", "Bella", "tea", "thanks", "the", "marathon", "?"])
@@ -88,7 +88,7 @@ def test_a_note_that_comes_into_an_empty_memory_is_linked_to_nothing(rule: Any) 
     assert list(rule.links(arrival(note("My puppy Max loves Rome.", entities=("Max", "Rome")), n_notes=0))) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seen=arrivals())
 def test_whatever_arrives_the_links_are_sound_and_the_same_again(rule: Any, seen: Arrival) -> None:
     before = repr(seen)

@@ -379,6 +379,50 @@ def test_one_vector_serves_equal_texts_until_the_last_is_erased(open_store: Open
         assert len(store.passages(["key the same"])) == left
 
 
+def test_a_note_that_goes_leaves_its_topic(open_store: Open) -> None:
+    store, world = open_store(), small(open_store())
+    world.add("d")
+    world.place("d", 2)
+    send(store, world, "add")
+    world.do(*world.ledger.undo(world.head))  # which says nothing of its place
+    send(store, world, "undo")
+    agree(store, world)
+    world.do(*world.ledger.undo(world.head))
+    send(store, world, "undo")
+    assert world.now.places.keys() == {"a", "b"}
+    agree(store, world)
+
+
+def test_revisions_are_counted_by_the_day_of_the_arrival_that_caused_them(open_store: Open) -> None:
+    store, world = open_store(), World()
+    for note in "abc":
+        world.add(note)
+    send(store, world, "add")
+    for day, note in enumerate("ab"):
+        world.revise("c", trigger=note, context=f"{day}")
+        send(store, world, "add")
+    world.take_back(3)
+    send(store, world, "undo")
+    assert store.rewrites("abc", "2025-03-05") == {"c": 1} == store.rewrites("abc", "2025-03-06")
+    for number in (5, 1):
+        world.take_back(number, cascade=True)
+        send(store, world, "undo")
+    for note in "cb":
+        world.add(note, text=f"{note} again")
+    send(store, world, "add")
+    world.revise("c", trigger="b", context="2")
+    send(store, world, "add")
+    agree(store, world)
+    assert store.rewrites("c", "arrivals 0+") == {} and store.rewrites("c", "2025-03-09") == {"c": 1}
+    world.erase("b")
+    send(store, world, "forget")
+    agree(store, world)
+    world.erase("c")
+    send(store, world, "forget")
+    agree(store, world)
+    assert world.rewrites == {}
+
+
 # ------------------------------------------------------- namespaces and embedder
 
 

@@ -27,7 +27,7 @@ def bench(
 
     report = measure(paths, embedder)
     if json:
-        ratios = {name: getattr(report, name) for name in ("ingest_ratio", "again_share", "search_ratio")}
+        ratios = {name: getattr(report, name) for name in ("ingest_ratio", "again_share", "add_ratio", "search_ratio")}
         write_json({**asdict(report), **ratios})
         return
     write(f"{report.notes} notes, {report.bytes_per_note:,.0f} bytes a note")
@@ -38,6 +38,10 @@ def bench(
     write(
         f"ingest again {report.again_s:.2f} s, {report.again_share:.2%} of the first time,"
         f" {report.again_commits} commits"
+    )
+    write(
+        f"add one      {report.add_ms:.1f} ms, {report.add_ratio:.2f} x embedding it ({report.add_embed_ms:.1f} ms);"
+        " medians"
     )
     write(
         f"search       {report.search_ms:.1f} ms, {report.search_ratio:.2f} x embedding the question"

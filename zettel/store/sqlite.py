@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -186,26 +187,32 @@ class SQLiteStore(SQLiteFile):
     def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
         self.head()
-        query = "SELECT source, target, kind, weight, reason, created_by FROM links WHERE ns = ?"
-        values: list[Any] = [self._ns]
+        query = "SELECT source, target, kind, weight, reason, created_by FROM links"
+        condition, values = "ns = ?", [self._ns, *(kinds or ())]
         if kinds is not None:
-            query += f" AND kind IN {_marks(list(kinds))}"
-            values += kinds
+            condition += f" AND kind IN {_marks(list(kinds))}"
         with self._errors():
-            self._sync_ids()
             if ids is None:
-                rows = {row[:3]: row for row in self._db.execute(query, values)}
+                rows = {row[:3]: row for row in self._db.execute(f"{query} WHERE {condition}", values)}
             else:
-                ordinals = [self._ordinals[i] for i in dict.fromkeys(ids) if i in self._ordinals]
                 rows = {
                     row[:3]: row
-                    for chunk in _chunks(ordinals)
-                    for end in ("source", "target")
-                    for row in self._db.execute(f"{query} AND {end} IN {_marks(chunk)}", (*values, *chunk))
+                    for chunk in _chunks(self._ordinals_of(ids))
+                    # Left to itself, the planner reads the whole namespace to find those that point to a note.
+                    for end in ("WHERE source", "INDEXED BY links_to WHERE target")
+                    for row in self._db.execute(f"{query} {end} IN {_marks(chunk)} AND {condition}", (*chunk, *values))
                 }
-            self._sync_ids()  # again: a link read just now may be one of a note that has just arrived
+            if not all(source in self._ids and target in self._ids for source, target, _ in rows):
+                self._sync_ids()  # one of a note that has just arrived
         with self._reading():
-            return sorted(map(self._link, rows.values()), key=lambda link: link.key)
+            return sorted(map(self._link, rows.values()), key=_link_key)
+
+    def _ordinals_of(self, ids: Iterable[str]) -> list[int]:
+        """The ordinals of notes by id; those that never arrived are passed over."""
+        wanted = dict.fromkeys(ids)
+        if not all(note_id in self._ordinals for note_id in wanted):
+            self._sync_ids()
+        return [self._ordinals[note_id] for note_id in wanted if note_id in self._ordinals]
 
     def _link(self, row: tuple[int, int, str, float, str, str]) -> Link:
         source, target, kind, weight, reason, created_by = row
@@ -532,20 +539,26 @@ class SQLiteStore(SQLiteFile):
         self._newest = max(self._newest, ordinal)
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
 
+
+_link_key = attrgetter("source_id", "target_id", "kind")
+
+
 def _ordinal(note: Note) -> int:
     return note.ordinal
 
 
 def _note(address: str, row: list[Any]) -> Note:
     note_id, ordinal, text, time, precision, speaker, sources, fields, created = row
-    values = {"metadata": {}, **parsed_fields(json.loads(fields))}
+    # With every field given, pydantic need not look up what the others are.
+    values = {**_DEFAULTS, "metadata": {}, **parsed_fields(json.loads(fields))}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=datetime.fromisoformat(time) if time else None,
         time_precision=precision, speaker=speaker, created_at=datetime.fromisoformat(created), address=address,
-        sources=tuple(Source.model_construct(**s) for s in json.loads(sources)), **values,
+        sources=tuple(Source.model_construct(**{**_NO_SOURCE, **s}) for s in json.loads(sources)), **values,
     )  # fmt: skip
 
 
+_NO_SOURCE = Source().model_dump()
 _DEFAULTS = {name: Note.model_fields[name].get_default(call_default_factory=True) for name in REVISABLE}
 
 
