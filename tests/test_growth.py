@@ -39,7 +39,7 @@ from zettel.model import (
     day_of,
     revisable_fields,
 )
-from zettel.protocols import Analysis, Draft
+from zettel.protocols import Analysis, Draft, Encounter, Rewrite
 from zettel.text import terms
 
 QUERIES = ("Where did Max put the clay and the kiln?", "concert in Oslo in May 2023", "thanks")
@@ -86,6 +86,21 @@ def chat(seed: int, n: int = 40) -> list[Message]:
     return said
 
 
+def eager(met: Encounter) -> Rewrite:
+    """A policy that rewrites what topics are named by and words are found by, whoever meets, so that it matters how."""
+    tag = f"met {len(met.others)}"
+    fields: dict[str, Any] = {
+        "keywords": [*met.neighbor.keywords[-3:], *met.arrived.keywords[:1]],
+        "tags": [*(tag for tag in met.neighbor.tags if not tag.startswith("met")), tag],
+    }
+    return Rewrite(fields, "they met", tuple(note.id for _, note in met.others))
+
+
+def with_parts(memory: Memory, **parts: Any) -> Memory:
+    memory._parts = replace(memory._parts, **parts)
+    return memory
+
+
 # ---------------------------------------------------------------- memories in files
 
 
@@ -108,7 +123,9 @@ def places() -> Iterator[Open]:
 
         def open_one(name: str, **options: Any) -> Memory:
             path = Path(folder, name)
-            return stack.enter_context(registry.open_memory(path, embedder="hashing:64", analyzer=analyzer, **options))
+            memory = registry.open_memory(path, embedder="hashing:64", analyzer=analyzer, **options)
+            policies = (*registry.policies(), SimpleNamespace(rewrite=eager))
+            return with_parts(stack.enter_context(memory), policies=policies)
 
         yield open_one
 
@@ -164,6 +181,7 @@ def inside(memory: Memory) -> dict[str, Any]:
             note_id: [index.ids[other] for other in columns.windows[row] if other >= 0]
             for row, note_id in enumerate(index.ids) if note_id
         },
+        "tags": {note_id: index.tags[row] for row, note_id in enumerate(index.ids) if note_id},
         "names": {topic.address: tree._words.name([tree.notes_in(topic.id)]) for topic in tree.topics()},
     }  # fmt: skip
 
@@ -404,7 +422,7 @@ def test_what_is_not_searched_is_neither_linked_nor_rewritten(place: Open, statu
 def test_what_is_put_away_gives_no_words_to_others(place: Open) -> None:
     def taken_on(status: Any) -> bool:
         """Whether a note takes on a keyword that the newest note shares with one of this status."""
-        memory = place(f"a {status}")
+        memory = with_parts(place(f"a {status}"), policies=registry.policies())
         memory.add_many([f"We also talked of subject number {n}." for n in range(20)])
         old = memory.add("The clay was in the kiln with the glaze.")
         kin = memory.add("The clay went into the kiln with a glaze.")
@@ -423,14 +441,7 @@ def test_what_is_put_away_gives_no_words_to_others(place: Open) -> None:
 # ------------------------------------------------------------------ policies and rules
 
 
-def with_parts(memory: Memory, **parts: Any) -> Memory:
-    memory._parts = replace(memory._parts, **parts)
-    return memory
-
-
 def test_a_policy_that_says_what_it_must_not_changes_nothing(place: Open) -> None:
-    from zettel.protocols import Rewrite
-
     def rogue(**fields: Any) -> Any:
         return SimpleNamespace(rewrite=lambda met: Rewrite(fields, "because"))
 

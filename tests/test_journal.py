@@ -386,19 +386,29 @@ def test_a_note_that_goes_loses_its_place_whether_that_is_told_or_not() -> None:
 
 
 def test_a_note_that_is_replaced_by_its_first_arrival_is_seated_anew() -> None:
-    world = planted("a")
-    world.grow(3, parent=1, number=2)
-    world.place("a", 3)
-    world.fell(2)
+    world = World()
+    world.add("a")
+    for topic in (1, 2):
+        world.grow(topic, number=topic)
+        world.place("a", topic)
+    world.fell(1)
     world.commit()
-    world.undo(1, cascade=True)
-    world.undo(2)
-    world.undo(3)
+    world.undo(1)
     world.add("a", text="again")
     world.commit()
-    world.undo(5, cascade=True)  # the second one goes, the first one comes
-    assert world.ledger.tree_inverse(world.head) is None
-    world.undo(world.head)
+    world.undo(2, cascade=True)  # the second one goes, the first one comes
+    assert world.now.places == {"a": 2} and world.ledger.tree_inverse(4) is None
+    world.undo(4)
+    assert world.now.notes["a"][0] == 2 and world.now.places == {}
+
+
+def test_an_undo_seats_no_note_that_is_gone() -> None:
+    world = planted("a", "b")
+    world.place("b", None)
+    world.commit()
+    assert world.ledger.tree_inverse(3) is not None
+    world.undo("2.1")
+    assert world.now.notes.keys() == {"a"} and world.ledger.tree_inverse(3) is None
 
 
 def test_an_undo_puts_no_topic_beneath_itself() -> None:

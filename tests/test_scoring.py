@@ -297,7 +297,8 @@ def test_equal_scores_stand_in_the_order_of_arrival(memory: Memory) -> None:
     assert [hit.note.id for hit in memory.search("the same", k=50)] == [n.id for n in notes]
     assert len({hit.score for hit in memory.search("the same", k=50)}) == 1
     memory.undo(memory.forget(notes[3].id))  # type: ignore[arg-type]
-    memory.undo(memory.undo("1.5"))  # type: ignore[arg-type]
+    [arrival] = [c for c in memory.log()[0].changes if c.type == "note" and c.ordinal == 5]
+    memory.undo(memory.undo(arrival))
     assert [hit.note.id for hit in memory.search("the same", k=50)] == [n.id for n in notes]
 
 

@@ -37,8 +37,11 @@ class Config:
     annotation_tf: float = 0.3
     """How much a term counts that stands only in a note's annotations; a term of its text counts 1."""
 
-    exact_below: int = 20_000
-    """Notes from which on a search is routed through topics and codes instead of scoring every vector."""
+    exact_below: int = 50_000
+    """Notes from which on a search is routed through topics and codes instead of scoring every vector.
+
+    Measured: below about 20,000 it costs more than it saves (docs/measurements.md).
+    """
 
     lsh_bits: int = 384
     """Length of a vector's code, in bits; a multiple of 64."""

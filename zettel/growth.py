@@ -49,7 +49,8 @@ class Materials:
         """A note's material; nothing for one that is not there any more."""
         if note_id not in self._held:
             for note in self._read():
-                self.put(note)
+                if note.id not in self._held:  # what a draft has made of a note is newer than the store
+                    self.put(note)
         return self._held.setdefault(note_id, Material())
 
 
@@ -146,11 +147,11 @@ class Growth:
         return [Candidate(held[index.ids[r]], c) for r, c in zip(newest, cosines.tolist(), strict=True)], len(rows)
 
     def _standing(self, note_id: str) -> Sequence[Link]:
-        """A note's links as the draft has left them."""
+        """A note's links as the draft has left them, in an order that tells nothing of when they were made."""
         if note_id not in self._links:
             stored = () if note_id in self._arrived else self._store.links([note_id])
             self._links[note_id] = {link.key: link for link in stored}
-        return list(self._links[note_id].values())
+        return sorted(self._links[note_id].values(), key=lambda link: link.key)
 
     def _enter_link(self, change: LinkChange) -> None:
         key = change.source_id, change.target_id, change.kind

@@ -250,10 +250,10 @@ class Reading:
         with self._lock:
             note = self.get(id)
             ranking = self._rank(query, at, allowed, k, exact=True)
-            searched = self._rank(query, at, allowed, k)
-            if ranking is None or searched is None:
+            if ranking is None:
                 raise NotFoundError(self._missing(id))
-            found = {ranking.index.ids[row] for row in searched.top(k)}
+            routed = self._rank(query, at, allowed, k) if len(ranking.index) >= self.config.exact_below else None
+            found = None if routed is None else {routed.index.ids[row] for row in routed.top(k)}
             return retrieval.why_not(ranking, note, allowed, k, found)
 
     def _rank(

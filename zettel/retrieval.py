@@ -157,10 +157,10 @@ class Ranking:
 
 
 def rank(
-    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config, links_of: Linked,
-    *, route: Route | None = None, k: int = 10,
+    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config,
+    links_of: Linked | None = None, *, route: Route | None = None, k: int = 10,
 ) -> Ranking:  # fmt: skip
-    """Score the rows the filter lets through, then walk the links of the best.
+    """Score the rows the filter lets through, then walk the links of the best, where ``links_of`` gives any.
 
     With a ``route``, only those are scored that may be among the best ``k``, and those that links lead to.
     """
@@ -171,7 +171,9 @@ def rank(
         scan = RoutedScan(query, columns, config, allowed_mask, k, route)
     fusion = Fusion(scan, signals, allowed_mask, config.weights)
     ranking = Ranking(index, scan, signals, fusion.fused(), fusion.mask, {})
-    lent = _lent(ranking, allowed_mask, links_of) if config.expansion else {}
+    if links_of is None or not config.expansion:
+        return ranking
+    lent = _lent(ranking, allowed_mask, links_of)
     fusion.include(np.array(list(lent), np.int64))
     values = np.zeros(columns.n)
     for row, (value, _) in lent.items():
@@ -224,10 +226,12 @@ def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
     return mask
 
 
-def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collection[str]) -> WhyNot:
+def why_not(
+    ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collection[str] | None = None
+) -> WhyNot:
     """Which step of a search lost a note, and by how much.
 
-    ``ranking`` is that of all notes, ``found`` are the ids that the search returned.
+    ``ranking`` is that of all notes; ``found`` are the ids that a routed search returned, None of one that was not.
     """
     if note.status not in allowed.status:
         return WhyNot(note_id=note.id, step="status", why=f"It is not searched: {allowed.refusal(note)}.")
@@ -238,7 +242,7 @@ def why_not(ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collec
     place = places[0] + 1
     score = float(ranking.fused.scores[row])
     signals = ranking.signals_of(row)
-    if place <= k and note.id not in found:
+    if place <= k and found is not None and note.id not in found:
         why = f"Routing lost it: among all notes it is at rank {place}, but its topic or its code seemed too far."
         return WhyNot(note_id=note.id, step="routed", why=why, rank=place, score=score, signals=signals)
     if place <= k:

@@ -7,7 +7,7 @@ store by ``draft`` and come back by ``accept``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,12 +153,17 @@ class World:
     def use(self, note_id: str) -> None:
         self.do(Use(id="", note_id=note_id))
 
-    def erase(self, note_id: str) -> None:
-        """Erase a note, and blank its values in the journal, as a memory does. It is a commit of its own."""
+    def erase(self, note_id: str, names: Set[str] = frozenset()) -> None:
+        """Erase a note, and blank its values and ``names`` in the journal, as a memory does; a commit of its own."""
         assert not self._pending
+        rewrites = redact(self.commits, note_id, set(), names)
+        self.rewrite(rewrites)
         self.do(Erasure(id="", note_id=note_id, ordinal=self.now.notes[note_id][0]))
+        for topic, fields in sorted(self.now.topics.items()):
+            if not fields["name"]:
+                self.grow(topic, name="unnamed")
         self.tidy()
-        self._rewrites = redact(self.commits, note_id, set())
+        self._rewrites = rewrites
 
     def do(self, *changes: Change) -> None:
         for change in changes:

@@ -404,9 +404,8 @@ def test_revisions_are_counted_by_the_day_of_the_arrival_that_caused_them(open_s
     world.take_back(3)
     send(store, world, "undo")
     assert store.rewrites("abc", "2025-03-05") == {"c": 1} == store.rewrites("abc", "2025-03-06")
-    for number in (5, 1):
-        world.take_back(number, cascade=True)
-        send(store, world, "undo")
+    world.take_back(1, cascade=True)
+    send(store, world, "undo")
     for note in "cb":
         world.add(note, text=f"{note} again")
     send(store, world, "add")

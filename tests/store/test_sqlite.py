@@ -788,6 +788,9 @@ def test_no_byte_of_an_erased_note_is_left(tmp_path: Path, seed: int) -> None:
                 world.add(
                     f"n{n}", text=f"{word}ä " * size, context=f"ctx-{word}", keywords=[word] * chance.choice([1, 200])
                 )
+                topic = n - n % 3 + 1
+                world.grow(topic, number=topic, name=f"of {word} " * chance.choice([1, 100]))
+                world.place(f"n{n}", topic)
             for note in chance.sample(sorted(world.now.notes), 1):
                 word = f"zq{note[1:]:>05}secret"
                 world.revise(note, context=f"again {word}" * chance.choice([1, 400]))
@@ -796,9 +799,11 @@ def test_no_byte_of_an_erased_note_is_left(tmp_path: Path, seed: int) -> None:
             assert idle.head() == world.head
             if chance.random() < 0.5:
                 note = chance.choice(sorted(world.now.notes))
-                world.erase(note)
-                append(store, world, "forget")
                 gone.append(f"zq{note[1:]:>05}secret")
+                changes = (c for commit in world.commits for c in commit.changes if isinstance(c, TopicChange))
+                told = {str(side["name"]) for c in changes for side in (c.before, c.after) if side}
+                world.erase(note, {name for name in told if gone[-1] in name})
+                append(store, world, "forget")
                 assert not traces(path, [gone[-1]])
         assert len(gone) > 15 and not traces(path, gone)
         assert list(store.commits()) == world.commits
