@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -202,7 +203,10 @@ def test_an_interrupted_ingestion_exits_130_and_goes_on_later(tmp_path, cli):
     chat.write_text("".join(f"{'Ann' if n % 2 else 'Ben'}: message number {n}\n" for n in range(400)), encoding="utf-8")
     path = tmp_path / "m.zettel"
     command = [sys.executable, "-m", "zettel", "ingest", path, chat, "--batch", "1", "--embedder", "hashing", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    # A shell that runs the tests in the background has them ignore the signal, and so would the command.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, preexec_fn=heard) as running:  # noqa: PLW1509 -- there are no threads
         assert '"commit"' in running.stdout.readline()  # told as soon as it is durable, and not at the end
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=60)
