@@ -135,6 +135,18 @@ def test_a_line_that_gave_way_to_newer_ones_is_found_in_the_commits(place: Place
     assert place.context("d") == "Somebody speaks.\nLater: “Tomorrow brings thunder.”\nLater: “Peacocks.”"
 
 
+def test_what_gave_way_to_a_quotation_and_came_back_stays(place: Place) -> None:
+    lived(place)
+    card = "Somebody speaks.\nLater: “Peacocks, often.”"
+    place.revise("d", "p", context=card)
+    place.revise("d", "e", context=f"Somebody speaks.\nLater: “{SECRET}”")
+    place.world.take_back(place.world.head)
+    place.commit("undo")
+    place.erase("e")
+    assert not traces(place.path, WORDS)
+    assert place.context("d") == card
+
+
 def test_a_short_quotation_in_a_longer_sentence_goes_too(place: Place) -> None:
     place.arrive("d", "Indeed, loudly.")
     place.arrive("e", "Xylophonists!")
@@ -194,8 +206,9 @@ def planted(place: Place) -> None:
     for note, topic in (("a", 2), ("b", 2), ("e", 3)):
         world.place(note, topic)
     place.commit()
-    world.grow(4, name="Rosa")
+    world.grow(2, name="Rosa")
     world.fell(4)
+    world.grow(2, name="Max")
     place.commit()
 
 
@@ -210,7 +223,7 @@ def test_names_lose_the_words_that_only_the_erased_note_has(place: Place) -> Non
     assert not traces(place.path, [*WORDS, "serenade", "twice-told"])
     assert "Max · " not in repr(place.world.commits)
     told = [c.after["name"] for x in place.world.commits for c in x.changes if isinstance(c, TopicChange) and c.after]
-    assert told == ["", "Max", "", "", "Rosa", "Max", "unnamed"]
+    assert told == ["", "Max", "", "", "Rosa", "Max", "Max", "unnamed"]
     assert place.store.places() == {"a": 2, "b": 2} == place.world.now.places
     for number in range(place.world.head - 1):
         place.world.ledger.tree_inverse(number + 1)  # the journal is whole

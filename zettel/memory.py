@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +51,7 @@ __all__ = ["Memory", "Parts"]
 
 _SEARCHED: frozenset[object] = frozenset(SEARCHED)
 _WORTH_SAVING = 1_000  # notes below which an index is built as quickly as it is read
+_PATIENCE = 2  # plans that others were quicker than, before the next is made with nobody else writing
 _TRIES = 100  # plans made again because another writer was quicker, before giving up
 
 
@@ -200,18 +202,22 @@ class Memory(Reading):
             held |= {note.id: note for note in self._reader.notes(set(plan.ids) - new)}
             return commit, [held[i] for i in plan.ids if i in held]
 
-    def _commit(self, plan: Callable[[], Draft | None]) -> Commit | None:
-        """Append what ``plan`` makes of the newest head; where another writer was quicker, plan again."""
+    def _commit(self, plan: Callable[[], Draft | None], *, erases: bool = False) -> Commit | None:
+        """Append what ``plan`` makes of the newest head; where another writer was quicker, plan again.
+
+        One who comes second again and again keeps the others out while planning.
+        """
         store = self._writable()
-        for _ in range(_TRIES):
-            head = store.head()
-            draft = plan()
-            if draft is None:
-                return None
-            if draft.passages:
-                self._name_embedder(store)
+        for tried in range(_TRIES):
             try:
-                commit = store.append(draft, head)
+                with store.alone() if tried >= _PATIENCE and not erases else nullcontext():
+                    head = store.head()
+                    draft = plan()
+                    if draft is None:
+                        return None
+                    if draft.passages:
+                        self._name_embedder(store)
+                    commit = store.append(draft, head)
             except HeadMovedError:
                 continue
             self._wrote = True
@@ -399,7 +405,7 @@ class Memory(Reading):
                 return self._commit(archive)
             head = self._writable().head()
             try:
-                return self._commit(lambda: self._erasing(self._ever(id)))
+                return self._commit(lambda: self._erasing(self._ever(id)), erases=True)
             finally:
                 self._discard_if_erased(head)
                 self._ledger = Ledger()  # what is held of the note outside of the store goes too

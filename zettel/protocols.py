@@ -317,6 +317,10 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Inside it nobody else appends; what is appended inside is durable when it ends. Not for erasures."""
+        ...
+
     def fingerprint(self) -> str | None:
         """The fingerprint of the embedder that made the store's vectors; None before the first was named."""
         ...

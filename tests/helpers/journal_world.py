@@ -43,6 +43,7 @@ class World:
         self.rows: dict[int, tuple[Note, str]] = {}
         self.passages: dict[str, Passages] = {}
         self.erased: set[str] = set()
+        self.days = {"1999-01-01"}  # on which notes happened, those of erased ones included
         self._pending: list[Change] = []
         self._arrivals: list[tuple[Note, str]] = []
         self._rewrites: list[Commit] = []
@@ -107,6 +108,7 @@ class World:
                 "sources": () if session is None else (Source(conversation_id="c", session_id=session),),
             }
         )  # fmt: skip
+        self.days.add(day_of(note.time, ordinal))
         key = f"key {note.text}"
         self._arrivals.append((note, key))
         self.rows[ordinal] = note, key

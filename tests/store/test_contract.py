@@ -131,9 +131,8 @@ def tree_agrees(store: Store, world: World) -> None:
     assert store.topics() == {t: TopicRow(**fields) for t, fields in world.now.topics.items()}
     assert store.places() == world.now.places
     assert store.last_topic() == world.now.last_topic
-    counts = world.rewrites
-    for day in [*counts, "1999-01-01"]:
-        expected = counts.get(day, {})
+    for day in world.days:
+        expected = world.rewrites.get(day, {})
         assert store.rewrites([*world.ordinals, "never"], day) == expected
         assert store.rewrites(["a"], day) == {i: n for i, n in expected.items() if i == "a"}
 
@@ -265,6 +264,28 @@ def test_many_ids_are_asked_for_at_once(open_store: Open) -> None:
 
 
 # -------------------------------------------------------------------- writing
+
+
+def test_who_is_alone_appends_before_all_others(open_store: Open) -> None:
+    first, second = open_store(), open_store()
+    world = small(first)
+    with first.alone():
+        head = first.head()
+        world.use("a")
+        made = send(first, world, "use")
+        assert made.id == first.head() == head + 1
+        assert second.head() == head, "it is not there before it is durable"
+    assert second.head() == head + 1
+
+    def break_off() -> None:
+        with first.alone():
+            world.use("a")
+            send(first, world, "use")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert first.head() == second.head() == head + 1, "what was appended inside went with it"
 
 
 def test_a_stale_head_is_refused_and_nothing_is_written(open_store: Open) -> None:
@@ -420,6 +441,25 @@ def test_revisions_are_counted_by_the_day_of_the_arrival_that_caused_them(open_s
     send(store, world, "forget")
     agree(store, world)
     assert world.rewrites == {}
+
+
+def test_what_a_note_triggered_that_came_twice_is_taken_out_of_the_counts(open_store: Open) -> None:
+    store, world = open_store(), World()
+    for note in "ab":
+        world.add(note)
+    send(store, world, "add")
+    world.take_back("1.2")
+    send(store, world, "undo")
+    world.add("b", text="again")
+    send(store, world, "add")
+    world.take_back(2, cascade=True)  # the first one comes, the second one goes
+    send(store, world, "undo")
+    world.revise("a", trigger="b", context="x")
+    send(store, world, "add")
+    agree(store, world)
+    world.erase("b")
+    send(store, world, "forget")
+    agree(store, world)
 
 
 # ------------------------------------------------------- namespaces and embedder

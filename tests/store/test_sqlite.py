@@ -591,6 +591,25 @@ def test_a_commit_that_fails_leaves_the_topics_known_as_they_are(tmp_path: Path)
         assert addresses(store) == ["7.1"] * 10
 
 
+def test_commits_that_are_taken_back_together_leave_the_topics_known_as_they_are(tmp_path: Path) -> None:
+    world = filled(tmp_path / "a.zettel", 10)
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        assert addresses(store) == ["1.1"] * 10
+        world.grow(1, number=7)
+
+        def break_off() -> None:
+            with store.alone():
+                store.append(world.draft(), world.head)
+                assert addresses(store) == ["7.1"] * 10
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            break_off()
+        assert addresses(store) == ["1.1"] * 10
+        append(store, world)
+        assert addresses(store) == ["7.1"] * 10
+
+
 def test_one_moment_has_one_tree(tmp_path: Path) -> None:
     world = filled(tmp_path / "a.zettel", 10)
     with closing(opened(tmp_path / "a.zettel")) as reader, closing(opened(tmp_path / "a.zettel")) as writer:
@@ -809,6 +828,25 @@ def test_no_byte_of_an_erased_note_is_left(tmp_path: Path, seed: int) -> None:
         assert list(store.commits()) == world.commits
     kept = [f"zq{note[1:]:>05}secret" for note in world.now.notes]
     assert not traces(path, gone) and set(traces(path, kept)) == set(kept)  # else the search itself is at fault
+
+
+def test_no_row_speaks_of_an_erased_note_but_its_tombstone(tmp_path: Path) -> None:
+    path = tmp_path / "a.zettel"
+    world = filled(path, 20)
+    with closing(opened(path)) as store:
+        world.revise("n3", trigger="n9", context="x")
+        world.revise("n9", trigger="n3", context="x")
+        append(store, world)
+        tables = [row[0] for row in store._db.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%ordinal INT%'")]
+
+        def speaking() -> set[str]:
+            return {t for t in tables if store._db.execute(f"SELECT 1 FROM {t} WHERE ordinal = 4").fetchone()}
+
+        assert speaking() == {"notes", "touches", "rewrites"}
+        world.erase("n3")
+        append(store, world, "forget")
+        assert speaking() == {"erased", "touches"}
+        assert store.rewrites(["n9"], "arrivals 0+") == {} == store.rewrites(["n9"], "2025-03-08")
 
 
 def test_nothing_of_an_erased_note_is_left_in_what_others_quoted(opened_memory: Memory, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class SQLiteFile:
         self.address = address
         self.read_only = read_only
         self._busy_timeout_s = busy_timeout_s
+        self._is_alone = False
         with self._errors():
             self._db = self._connect()
             try:
@@ -191,7 +192,20 @@ class SQLiteFile:
             raise ReadOnlyError(f"{self.address} was opened with read_only=True: open it for writing to change it")
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        with self._errors(), self._transaction():
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._is_alone:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
