@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -15,11 +16,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zettel import Config, Message, registry
-from zettel.errors import ConflictError, NotFoundError, StoreFullError
+from zettel.errors import ConflictError, InputError, NotFoundError, StoreFullError
 from zettel.evolution import EVOLVED
 from zettel.filters import SEARCHED
 from zettel.index.tree import Limits, TopicTree
@@ -30,6 +31,7 @@ from zettel.model import (
     STATUSES,
     Change,
     Commit,
+    Link,
     LinkChange,
     Note,
     NoteChange,
@@ -39,7 +41,7 @@ from zettel.model import (
     day_of,
     revisable_fields,
 )
-from zettel.protocols import Analysis, Draft, Encounter, Rewrite
+from zettel.protocols import Analysis, Arrival, Draft, Encounter, Rewrite
 from zettel.text import terms
 
 QUERIES = ("Where did Max put the clay and the kiln?", "concert in Oslo in May 2023", "thanks")
@@ -58,7 +60,6 @@ SAYINGS = (
     "My {a} cost 30 dollars, the {b} of {name} was cheaper.", "I left the {a} by the {b} in {name}.",
     "The {a} {b}, and the {c}, {name} says.", "We had {a} {b} and {c}.", "Thanks, {name}!", "yes",
 )  # fmt: skip
-Saying = tuple[str, tuple[str, ...], str]
 TEXTS = st.builds(
     lambda saying, words, name: saying.format(a=words[0], b=words[1], c=words[2], name=name),
     st.sampled_from(SAYINGS), st.sampled_from(SUBJECTS).flatmap(st.permutations), st.sampled_from(NAMES),
@@ -72,6 +73,11 @@ ABOUT: dict[str, Sequence[Any]] = {
 }
 MESSAGES = st.builds(Message, text=TEXTS, **{name: st.sampled_from(values) for name, values in ABOUT.items()})
 ITEMS = st.lists(MESSAGES, min_size=1, max_size=18)
+
+
+def named(items: Iterable[Message], name: str) -> list[Message]:
+    """The same messages, each of which is new."""
+    return [item.model_copy(update={"message_id": f"{name}{n}"}) for n, item in enumerate(items)]
 
 
 def chat(seed: int, n: int = 40) -> list[Message]:
@@ -453,6 +459,55 @@ def test_a_policy_that_says_what_it_must_not_changes_nothing(place: Open) -> Non
     same(usual, odd)
 
 
+def scripted(kind: Any, degree: int) -> Any:
+    """A rule that links a note to those it names: "note4, similar to note2 by 7" with weight 0.7."""
+
+    def links(seen: Arrival) -> Iterator[Link]:
+        for name, weight in re.findall(rf"{kind} to (note\d+) by (\d)", seen.note.text):
+            for near in seen.saying(terms(f"the {name}name"))[0]:
+                yield Link(
+                    source_id=seen.note.id, target_id=near.note.id, kind=kind, weight=int(weight) / 10,
+                    reason="it says so", created_by="linker/scripted",
+                )  # fmt: skip
+
+    return SimpleNamespace(KIND=kind, DEGREE=degree, links=links)
+
+
+SCRIPTED = scripted("similar", 1), scripted("part_of", 2)
+NAMING = st.lists(
+    st.lists(st.tuples(st.sampled_from(["similar", "part_of"]), st.integers(0, 4), st.integers(1, 9)), max_size=3),
+    min_size=6, max_size=12,
+)  # fmt: skip
+
+
+LOSES_A_LINK_WHILE_ANOTHER_IS_STORED: Any = [
+    [], [("similar", 0, 5)], [("part_of", 0, 5)], [("similar", 1, 9)], [("part_of", 0, 3)], [("part_of", 0, 2)]
+]  # fmt: skip
+
+
+@given(naming=NAMING, splits=st.lists(st.integers(1, 11), max_size=2))
+@example(naming=LOSES_A_LINK_WHILE_ANOTHER_IS_STORED, splits=[3])
+@settings(QUICK, max_examples=12)
+def test_links_that_give_way_in_a_batch_give_way_as_they_would_one_by_one(
+    naming: list[list[tuple[str, int, int]]], splits: list[int]
+) -> None:
+    said = [
+        ", ".join([f"The note{n}name", *(f"{kind} to note{other} by {weight}" for kind, other, weight in named)])
+        for n, named in enumerate(naming)
+    ]
+    with places() as open_one:
+        whole, parted, single = (with_parts(open_one(name), rules=SCRIPTED) for name in "abc")
+        whole.add_many(said)
+        for start, end in pairwise([0, *sorted(splits), len(said)]):
+            parted.add_many(said[start:end])
+        for text in said:
+            single.add(text)
+        same(whole, parted)
+        same(whole, single)
+        held = Counter((end, link.kind) for link in whole.links() for end in link.key[:2])
+        assert all(n <= {"similar": 1, "part_of": 2}[kind] for (_, kind), n in held.items())
+
+
 def test_two_rules_of_one_kind_keep_the_journal_whole(place: Open) -> None:
     from zettel.linker import similar
 
@@ -490,6 +545,7 @@ def test_a_plan_that_came_too_late_is_made_again(
     with places() as open_one:
         slow, quick, alone = open_one("a"), open_one("a"), open_one("b")
         slow.add_many(first[:3])
+        third = named(third, "late")
         before_append(slow, lambda: quick.add_many(second))
         slow.add_many(third)
         for items in (first[:3], second, third):
@@ -511,7 +567,7 @@ def test_writers_that_take_turns_grow_the_memory_of_one(
 ) -> None:
     with places() as open_one:
         one, other, alone = open_one("a"), open_one("a"), open_one("b")
-        items = [item.model_copy(update={"message_id": f"m{n}"}) for n, item in enumerate(items)]
+        items = named(items, "m")
         order: list[Message] = []
         for n, (item, turn) in enumerate(zip(items, turns, strict=False)):
             memory, rival = (one, other) if turn else (other, one)
@@ -527,6 +583,35 @@ def test_writers_that_take_turns_grow_the_memory_of_one(
         same(other, alone)
         assert found(one) == found(other) == found(alone)
         sound(one)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_came_too_late_twice_plans_with_nobody_else_writing(place: Open, fails: bool) -> None:
+    """And does what the one before would have done; where even that fails, nothing of it is left."""
+    slow, quick, alone = place("a"), place("a"), place("b")
+    items = chat(7, 40)
+    late = [partial(quick.add_many, items[10:15]), partial(quick.add_many, items[15:20])]
+    slow.add_many(items[:10])
+
+    def full() -> None:
+        raise StoreFullError("the disk is full")
+
+    def next_one() -> None:
+        ([*late, full] if fails else late)[len(done)]()
+        done.append(True)
+
+    done: list[bool] = []
+    before_append(slow, next_one, times=3 if fails else 2)
+    with pytest.raises(StoreFullError) if fails else nullcontext():
+        slow.add_many(items[20:30])
+    for start, end in ((0, 10), (10, 15), (15, 20), *([] if fails else [(20, 30)])):
+        alone.add_many(items[start:end])
+    for memory in (slow, quick, place("a")):
+        same(memory, alone)
+    for memory in (slow, alone):
+        memory.add_many(items[30:])
+    same(slow, alone)
+    sound(slow)
 
 
 def test_forgetting_under_an_adds_feet_is_seen(place: Open) -> None:
@@ -554,7 +639,7 @@ def test_an_add_that_fails_at_the_disk_leaves_no_trace(
         shaken, steady = open_one("a"), open_one("b")
         for memory in (shaken, steady):
             memory.add_many(before)
-        failing = [item.model_copy(update={"message_id": f"f{n}"}) for n, item in enumerate(failing)]
+        failing = named(failing, "f")
         before_append(shaken, full)
         with pytest.raises(StoreFullError):
             shaken.add_many(failing)
@@ -600,7 +685,7 @@ def test_an_add_that_is_stopped_while_it_is_planned_leaves_no_trace(place: Open,
 def test_who_never_got_in_and_who_left_do_not_speak_here(place: Open) -> None:
     """Names of those who speak make no links; only of those who do."""
 
-    def named(memory: Memory) -> list[str]:
+    def grown(memory: Memory) -> list[str]:
         for n in range(4):
             memory.add(f"Something else, number {n}.", speaker="Ann")
         memory.add("We met Melanie Frost at the lake.", speaker="Ann")
@@ -616,8 +701,8 @@ def test_who_never_got_in_and_who_left_do_not_speak_here(place: Open) -> None:
         failed.add("Hello.", speaker="Melanie Frost")
     erased.forget(erased.add("Hello.", speaker="Melanie Frost").id, erase=True)
     speaking.add("Hello.", speaker="Melanie Frost")
-    assert [named(memory) for memory in (fresh, undone, failed, erased)] == [["same_entity"]] * 4
-    assert named(speaking) == []
+    assert [grown(memory) for memory in (fresh, undone, failed, erased)] == [["same_entity"]] * 4
+    assert grown(speaking) == []
 
 
 # ---------------------------------------------------------------------------- undo
@@ -675,7 +760,7 @@ def triggered(memory: Memory) -> dict[str, list[Revision]]:
 def test_what_an_arrival_rewrote_is_taken_back_exactly(place: Open, seed: int) -> None:
     """Where later rewrites build on it, they are named, and go along with a cascade."""
     memory = place("a")
-    memory.add_many(chat(seed))
+    memory.add_many(chat(seed, 28))
     alone = blocked = 0
     for trigger, revisions in triggered(memory).items():
         commits, before = memory.log(), shown(memory)
@@ -707,10 +792,8 @@ def test_what_an_arrival_rewrote_is_taken_back_exactly(place: Open, seed: int) -
 
 def fresh(place: Open, memory: Memory, name: str) -> Memory:
     """A memory in which the same was added, and nothing undone."""
-    added = next(memory.log(upto=1)[i] for i in (0,))
-    ids = [change.note_id for change in added.changes if isinstance(change, NoteChange)]
     again = place(name)
-    again.add_many([_message(memory.get(note_id)) for note_id in ids])
+    again.add_many([_message(note) for note in memory.notes()])
     return again
 
 
@@ -734,10 +817,11 @@ def test_an_arrivals_rewrites_and_links_go_with_it(place: Open) -> None:
     items = chat(1)
     memory.add_many(items[:-1])
     before = shown(memory)
-    for item in items[-1:] * 1:
-        memory.add_many([item])
+    memory.add_many(items[-1:])
+    assert memory.links() != before["links"]
     memory.undo(memory.head)
     assert shown(memory) == before
+    assert inside(memory) == inside(place("a"))
 
 
 # ------------------------------------------------------------------- whatever is done
@@ -805,6 +889,24 @@ def test_whatever_is_done_the_topics_stay_whole_and_every_process_does_the_same(
         same(one, last)
         same(one, open_one("a"))
         sound(last)
+
+
+@given(items=st.lists(MESSAGES, min_size=8, max_size=16), steps=STEPS, rivals=STEPS)
+@QUICK
+def test_whatever_another_process_does_meanwhile_the_topics_stay_whole(
+    items: list[Message], steps: list[tuple[str, int, list[Message]]], rivals: list[tuple[str, int, list[Message]]]
+) -> None:
+    with places() as open_one:
+        one, other = open_one("a"), open_one("a")
+        one.add_many(items)
+        for mine, theirs in zip(steps, rivals, strict=False):
+            before_append(one, partial(step, other, *theirs))
+            with suppress(NotFoundError, InputError):  # they may have erased it
+                step(one, *mine)
+        one.add_many(chat(8, 4))
+        sound(one)
+        same(one, other)
+        same(one, open_one("a"))
 
 
 @pytest.mark.parametrize("seed", range(4))
