@@ -1,4 +1,4 @@
-"""The names of notes that come from transcripts: a tagged hash of where a message stands and what it says."""
+"""The names of notes from transcripts, tagged hashes of where a message stands and what it says; and notes' lots."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hashlib import blake2b
 #: Stands at the head of every such name, so that a later change of the hash is visible in the name itself.
 TAG = "z1"
 _DIGEST_BYTES = 12
+_RUN = 4  # notes one after the other that draw the same lot: they share most of their neighbors
 
 
 def note_id(
@@ -36,3 +37,8 @@ def _part(value: str | None) -> bytes:
         return b"-"
     data = value.encode("utf-8", "surrogatepass")
     return b"%d:%b" % (len(data), data)
+
+
+def lot(ordinal: int) -> float:
+    """A number in [0, 1) for a note, the same on every machine: Fibonacci hashing (Knuth 1998, section 6.4)."""
+    return (ordinal // _RUN * 0x9E3779B1 & 0xFFFFFFFF) / 2**32

@@ -16,7 +16,7 @@ from zettel.embedding import rounded, vector_key
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import SEARCHED, moment
 from zettel.growth import Growth, Materials
-from zettel.index import saved
+from zettel.index import ExactIndex, saved
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.intake import Incoming, Intake, Plan, analyze, check, check_all, check_id, check_json
 from zettel.journal import Ledger, Target
@@ -30,6 +30,7 @@ from zettel.model import (
     FileReport,
     IngestReport,
     Link,
+    LinkChange,
     LinkKind,
     Message,
     Note,
@@ -46,6 +47,7 @@ from zettel.model import (
 )
 from zettel.protocols import Analysis, Draft, Passages, Store, Utterance
 from zettel.reading import Parts, Reading, commit_number, is_name
+from zettel.replication import Edit, as_link, unusable
 
 __all__ = ["Memory", "Parts"]
 
@@ -212,7 +214,7 @@ class Memory(Reading):
             try:
                 with store.alone() if tried >= _PATIENCE and not erases else nullcontext():
                     head = store.head()
-                    draft = plan()
+                    draft = self._planned(plan)
                     if draft is None:
                         return None
                     if draft.passages:
@@ -224,11 +226,16 @@ class Memory(Reading):
             return commit
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
 
+    def _planned(self, plan: Callable[[], Draft | None]) -> Draft | None:
+        try:
+            return plan()
+        except HeadMovedError:
+            self._tree = self._router = None  # it may be of two moments
+            raise
+
     def _growth(self) -> Growth:
         """What takes notes in at the newest head."""
-        with self._reader.one_moment():
-            index = self._caught_up()
-            tree = self._topic_tree(index)
+        index, tree = self._index_and_tree()
         return Growth(
             self._writable(), index, tree, self._materials, self._parts.rules, self._parts.policies, self.config
         )  # fmt: skip
@@ -241,9 +248,12 @@ class Memory(Reading):
             return
         if abs(len(index) - self._n_saved) <= len(index) // 20:
             return  # what a process that takes it up has to follow costs less than writing all of it again
-        with self._reader.one_moment():
+
+        def read() -> tuple[ExactIndex, str | None]:
             index = self._caught_up()
-            made_of = self._made_of(index.head)
+            return index, self._made_of(index.head)
+
+        index, made_of = self._steadily(read)
         if made_of and saved.save(index, folder, self.namespace, self.embedder.fingerprint, made_of):
             self._n_saved = len(index)
         self._discard_if_erased(index.head)
@@ -272,14 +282,12 @@ class Memory(Reading):
 
         ``absent`` are those of the arriving ones that are no notes now, but will be.
         """
-        with self._reader.one_moment():
-            index = self._caught_up()
-            tree = self._topic_tree(index)
-            new = {i: held for i, held in (absent or {}).items() if index.row(i) is None}
-            index.put([note for note, _ in new.values()], {i: passages for i, (_, passages) in new.items()})
-            for note, _ in new.values():
-                self._materials.put(note)
-            changes = tree.settle(leaving, arriving)
+        index, tree = self._index_and_tree()
+        new = {i: held for i, held in (absent or {}).items() if index.row(i) is None}
+        index.put([note for note, _ in new.values()], {i: passages for i, (_, passages) in new.items()})
+        for note, _ in new.values():
+            self._materials.put(note)
+        changes = tree.settle(leaving, arriving)
         tree.revert(changes)  # like the index, it follows the journal
         index.remove(new)
         return changes
@@ -363,6 +371,45 @@ class Memory(Reading):
         assert commit is not None  # noqa: S101 -- a plan that returns a draft ends in a commit
         return commit
 
+    def take_edits(self, edits: Iterable[Edit]) -> Commit | None:
+        """Take over what people changed in the graph of a replica, in one commit of cause "edit"; None for nothing.
+
+        What the memory has already is passed over; see ``replication.find_edits``.
+
+        Raises:
+            InputError: one of them can't be taken over; nothing was.
+        """
+        wanted = list(edits)
+
+        def plan() -> Draft | None:
+            notes = {note.id: note for note in self._reader.notes({edit.note_id for edit in wanted})}
+            fields: dict[str, dict[str, JsonValue]] = {}
+            drawn: list[Edit] = []
+            for edit in wanted:
+                if fault := unusable(edit, notes.get(edit.note_id)):
+                    raise InputError(f"the {edit.field} of note {edit.note_id!r} can't become {edit.graph!r}: {fault}")
+                if edit.what == "note":
+                    fields.setdefault(edit.note_id, {})[edit.field] = edit.graph
+                else:
+                    drawn.append(edit)
+            revisions = [_revision(notes[i], values, "edited in the graph") for i, values in fields.items()]
+            revisions = [revision for revision in revisions if revision.after]
+            changes: tuple[Change, ...] = (*revisions, *self._relinked(drawn))
+            return Draft("edit", (*changes, *self._seat_all(notes, revisions))) if changes else None
+
+        with self._lock:
+            return self._commit(plan)
+
+    def _relinked(self, edits: Iterable[Edit]) -> Iterator[LinkChange]:
+        for edit in edits:
+            ends = {self.get(edit.note_id).id, self.get(edit.target_id or "").id}
+            key = edit.note_id, edit.target_id, edit.field
+            old = next((link for link in self._reader.links(ends) if link.key == key), None)
+            if edit.graph is not None:
+                yield link_change(as_link(edit), replaces=old)
+            elif old is not None:
+                yield link_change(old, gone=True)
+
     def mark_used(self, ids: str | Iterable[str]) -> Commit | None:
         """Record that an agent used notes; None where ``ids`` is empty.
 
@@ -420,10 +467,17 @@ class Memory(Reading):
 
     def _seat(self, note: Note, revision: Revision) -> list[TreeChange]:
         """How a note leaves the topics when it is searched no longer, and comes back when it is again."""
-        was, will = (status in SEARCHED for status in (note.status, revision.after.get("status", note.status)))
-        if was == will:
-            return []
-        return self._reseat([note.id], []) if was else self._reseat([], [note.id])
+        return self._seat_all({note.id: note}, [revision])
+
+    def _seat_all(self, notes: Mapping[str, Note], revisions: Iterable[Revision]) -> list[TreeChange]:
+        leaving: list[str] = []
+        arriving: list[str] = []
+        for revision in revisions:
+            note = notes[revision.note_id]
+            was, will = note.status in SEARCHED, revision.after.get("status", note.status) in SEARCHED
+            if was != will:
+                (leaving if was else arriving).append(note.id)
+        return self._reseat(leaving, arriving) if leaving or arriving else []
 
     def _analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
         return analyze(self._get_analyzer(), utterances)

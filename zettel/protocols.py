@@ -216,7 +216,11 @@ class Reader(Protocol):
     """
 
     def one_moment(self) -> AbstractContextManager[None]:
-        """Inside it, all reads see the same head, whatever others write meanwhile. For reading only; may be nested."""
+        """Inside it, all reads see the same head, whatever others write meanwhile. For reading only; may be nested.
+
+        Raises:
+            HeadMovedError: at its end, by a store that can't hold a moment: others wrote meanwhile, so read again.
+        """
         ...
 
     def head(self) -> int:

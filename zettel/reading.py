@@ -9,13 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeGuard, Unpack
+from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar, Unpack
 from zoneinfo import ZoneInfo
 
 from zettel import dump, graph, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
-from zettel.errors import EmbedderMismatchError, InputError, NotFoundError, StoreDamagedError, StoreError
+from zettel.errors import (
+    EmbedderMismatchError,
+    HeadMovedError,
+    InputError,
+    NotFoundError,
+    StoreDamagedError,
+    StoreError,
+    StoreLockedError,
+)
 from zettel.filters import Filter, Filters, in_zone, moment
 from zettel.growth import Materials
 from zettel.index import ExactIndex, TopicTree, saved
@@ -51,6 +59,7 @@ from zettel.protocols import (
     Vector,
 )
 from zettel.routing import Router
+from zettel.shortlist import Shortlist, Shortlister
 from zettel.snapshot import Snapshot
 from zettel.text import shorten
 
@@ -58,6 +67,8 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
 
+T = TypeVar("T")
+_READINGS = 20  # times that something is read again because others wrote meanwhile
 _TOP = 10  # hits compared by verify()
 _ASKED = 200  # characters of a note's text that serve as a question
 
@@ -104,6 +115,7 @@ class Reading:
         self._index: ExactIndex | None = None
         self._tree: TopicTree | None = None  # of the index's head
         self._router: Router | None = None
+        self._shortlist: Shortlist | None = None
         self._n_saved = 0  # notes in the index as it was last saved or taken up
         self._wrote = False  # whether anything was committed
         self._materials = Materials(self._reader.notes)
@@ -249,27 +261,60 @@ class Reading:
         allowed = Filter.of(self._zone, **filters)
         with self._lock:
             note = self.get(id)
-            ranking = self._rank(query, at, allowed, k, exact=True)
+            shortlist = self._get_shortlist()
+            ranking = (
+                self._rank(query, at, allowed, k, exact=True)
+                if shortlist is None
+                else self._rank_few(shortlist, query, at, allowed, k, forced=[id])
+            )
             if ranking is None:
                 raise NotFoundError(self._missing(id))
-            routed = self._rank(query, at, allowed, k) if len(ranking.index) >= self.config.exact_below else None
+            is_routed = shortlist is not None or len(ranking.index) >= self.config.exact_below
+            routed = self._rank(query, at, allowed, k) if is_routed else None
             found = None if routed is None else {routed.index.ids[row] for row in routed.top(k)}
-            return retrieval.why_not(ranking, note, allowed, k, found)
+            return retrieval.why_not(ranking, note, allowed, k, found, shortlisted=shortlist is not None)
 
     def _rank(
         self, query: str, at: datetime | str | None, allowed: Filter, k: int, *, exact: bool = False
     ) -> retrieval.Ranking | None:
-        with self._reader.one_moment():
+        shortlist = None if exact else self._get_shortlist()
+        if shortlist is not None:
+            return self._rank_few(shortlist, query, at, allowed, k)
+
+        def read() -> tuple[ExactIndex, Router | None]:
             index = self._caught_up()
-            router = None if exact or len(index) < self.config.exact_below else self._get_router(index)
+            return index, None if exact or len(index) < self.config.exact_below else self._get_router(index)
+
+        index, router = self._steadily(read)
         if not len(index):
             return None
         asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
-        read = retrieval.read_query(query, self._query_vector(query), asked)
-        route = None if router is None else router.route(read.vector, self.config)
+        question = retrieval.read_query(query, self._query_vector(query), asked)
+        route = None if router is None else router.route(question.vector, self.config)
         return retrieval.rank(
-            index, read, allowed, self._parts.signals, self.config, self._reader.links, route=route, k=k
+            index, question, allowed, self._parts.signals, self.config, self._reader.links, route=route, k=k
         )
+
+    def _get_shortlist(self) -> Shortlist | None:
+        """What searches a memory that is too large to be held here; None where it is not, or its store can't help."""
+        if not isinstance(self._reader, Shortlister) or self._reader.n_notes() < max(self.config.exact_below, 1):
+            return None
+        if self._shortlist is None:
+            self._shortlist = Shortlist(self._reader, self.embedder.fingerprint, self.config, self._zone)
+        return self._shortlist
+
+    def _rank_few(
+        self, shortlist: Shortlist, query: str, at: datetime | str | None, allowed: Filter, k: int,
+        forced: Sequence[str] = (),
+    ) -> retrieval.Ranking | None:  # fmt: skip
+        vector = self._query_vector(query)
+
+        def read() -> retrieval.Ranking | None:
+            asked = moment(at, self._zone)[0] if at is not None else in_zone(shortlist.present(), self._zone)
+            question = retrieval.read_query(query, vector, asked)
+            return shortlist.rank(question, allowed, self._parts.signals, k, forced)
+
+        return self._steadily(read)
 
     def _get_router(self, index: ExactIndex) -> Router:
         if self._router is None or self._router.head != index.head:
@@ -387,12 +432,36 @@ class Reading:
         for note in notes:
             self._materials.put(note)
 
+    def _index_and_tree(self) -> tuple[ExactIndex, TopicTree]:
+        """Both at the newest head."""
+
+        def read() -> tuple[ExactIndex, TopicTree]:
+            index = self._caught_up()
+            return index, self._topic_tree(index)
+
+        return self._steadily(read)
+
+    def _steadily(self, read: Callable[[], T]) -> T:
+        """What ``read`` gives inside one moment; again, where the store saw others write before it was over.
+
+        Raises:
+            StoreLockedError: others wrote each time.
+        """
+        for _ in range(_READINGS):
+            try:
+                with self._reader.one_moment():
+                    return read()
+            except HeadMovedError:
+                self._tree = self._router = None  # it may be of two moments
+        raise StoreLockedError(f"others wrote each of the {_READINGS} times that this was read: try again")
+
     # ------------------------------------------------------------------ browsing
 
     def topics(self) -> list[Topic]:
         """The topic tree from the top down, each topic before those below it."""
-        with self._lock, self._reader.one_moment():
-            return graph.outline(self._reader.topics(), self._reader.places().values())
+        with self._lock:
+            topics, places = self._steadily(lambda: (self._reader.topics(), self._reader.places()))
+        return graph.outline(topics, places.values())
 
     def links(self, id: str | None = None, kind: LinkKind | None = None) -> list[Link]:
         """The links of a note, whichever way they point, or all links; of one kind, or of all. Strongest first.
@@ -419,9 +488,13 @@ class Reading:
         if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
             raise InputError(f"hops is {hops!r}: it must be a whole number of at least 1")
         allowed = Filter.of(self._zone, **filters)
-        with self._lock, self._reader.one_moment():
+
+        def read() -> tuple[dict[str, tuple[int, float]], list[Note]]:
             found = graph.reached(self.get(id).id, hops, self._reader.links)
-            notes = [note for note in self._reader.notes(found) if allowed.lets_through(note)]
+            return found, [note for note in self._reader.notes(found) if allowed.lets_through(note)]
+
+        with self._lock:
+            found, notes = self._steadily(read)
         return sorted(notes, key=lambda note: (found[note.id][0], -found[note.id][1], note.ordinal))
 
     def graph(self, **filters: Unpack[Filters]) -> MultiDiGraph[str]:
@@ -433,8 +506,9 @@ class Reading:
         Raises:
             InputError: a filter can't be used.
         """
-        with self._lock, self._reader.one_moment():
-            return graph.graph(self.notes(**filters), self._reader.links())
+        with self._lock:
+            notes, links = self._steadily(lambda: (self.notes(**filters), self._reader.links()))
+        return graph.graph(notes, links)
 
     # ------------------------------------------------------------------- journal
 
@@ -513,18 +587,21 @@ class Reading:
             ranking = self._rank(shorten(note.text, _ASKED), None, allowed, _TOP, exact=exact)
             return [ranking.index.ids[row] for row in ranking.top(_TOP)] if ranking else []
 
-        with self._lock, self._reader.one_moment():
+        def check() -> Verification:
             index = self._caught_up()
             routed = found if len(index) >= self.config.exact_below else None
             return verification.verify(self._reader, self._store, index, self.embedder, routed)
+
+        with self._lock:
+            return self._steadily(check)
 
     def export(self, path: str | Path, *, history: bool = False) -> int:
         """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.
 
         Vectors are left out: they are made anew by ``load``.
         """
-        with self._lock, self._reader.one_moment():
-            return dump.write(Path(path), self._reader, self.namespace, history=history)
+        with self._lock:
+            return self._steadily(lambda: dump.write(Path(path), self._reader, self.namespace, history=history))
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager, suppress
 
 from zettel.addresses import address_of
+from zettel.errors import HeadMovedError
 from zettel.journal import State, apply
 from zettel.model import Commit, Link, LinkKind, Note, parsed_fields
 from zettel.protocols import Passages, Reader, TopicRow
@@ -26,17 +27,17 @@ class Snapshot:
     @property
     def _state(self) -> State:
         """The journal replayed; again where something was erased since, which is gone from here too."""
-        erased = self._base.erased()
-        if self._known_state is None or erased != self._known_erased:
-            with self._base.one_moment():
-                self._known_erased = self._base.erased()
-                changes = (change for commit in self._base.commits(upto=self._head) for change in commit.changes)
-                self._known_state = apply(State(), changes, self._known_erased)
+        while self._known_state is None or self._base.erased() != self._known_erased:
+            self._known_erased = self._base.erased()
+            changes = (change for commit in self._base.commits(upto=self._head) for change in commit.changes)
+            self._known_state = apply(State(), changes, self._known_erased)
         return self._known_state
 
-    def one_moment(self) -> AbstractContextManager[None]:
-        """See ``protocols.Reader``."""
-        return self._base.one_moment()
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """See ``protocols.Reader``. What others append meanwhile changes nothing here."""
+        with suppress(HeadMovedError), self._base.one_moment():
+            yield
 
     def head(self) -> int:
         """See ``protocols.Reader``."""

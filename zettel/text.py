@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import Stemmer
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
+_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month
 
 #: Words that say nothing of what a text is about: articles, pronouns, auxiliaries, prepositions, conjunctions, fillers.
 STOP_WORDS = frozenset(
@@ -42,6 +44,13 @@ def _term(word: str) -> str:
 def terms(text: str) -> list[str]:
     """The stems of a text's words in order, lower-cased, without stop words (Porter's English Snowball stemmer)."""
     return [term for word in _WORD.findall(text.lower()) if (term := _term(word))]
+
+
+def annotation_terms(context: str, items: Iterable[str]) -> list[str]:
+    """The stems by which a note is found besides those of its text: of its context, and of keywords, tags, entities."""
+    # Of the context its first line: what evolution adds below it is for readers, and found nothing more when measured.
+    first = _PLACE.sub("", context.split("\n", maxsplit=1)[0])
+    return terms(" ".join((first, *items)))
 
 
 def words(text: str) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import neo4j_place
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -33,19 +33,32 @@ from zettel.model import (
 from zettel.protocols import Draft, Store, TopicRow
 from zettel.snapshot import Snapshot
 
-#: How an address for an empty place is made, by the name of the store.
-ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: str(folder / "memory.zettel")}
+#: The stores, Neo4j by the releases that are tested.
+PLACES = [name for name in registry.names("store") if name != "neo4j"] + [f"neo4j {r}" for r in neo4j_place.releases()]
 
 Open = Callable[..., Store]
 
 
-@pytest.fixture(params=registry.names("store"), scope="session")
-def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Open]]:
-    """Makes an empty place, as a function that opens stores in it; all are closed at the end."""
+@pytest.fixture(params=PLACES, scope="session")
+def new_place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, neo4j_server: Any
+) -> Iterator[Callable[[], Open]]:
+    """Makes an empty place, as a function that opens stores in it; all are closed at the end.
+
+    A server has one place: making it empty again ends what was in it before.
+    """
     opened: list[Store] = []
+    name, _, release = request.param.partition(" ")
 
     def make() -> Open:
-        address = ADDRESSES[request.param](tmp_path_factory.mktemp("place"))
+        if name == "neo4j":
+            place = neo4j_server(release)
+            while opened:
+                opened.pop().close()
+            neo4j_place.empty(place)
+            address = place.uri
+        else:
+            address = str(tmp_path_factory.mktemp("place") / "memory.zettel")
 
         def open_store(namespace: str = "default", *, read_only: bool = False) -> Store:
             config = Config(busy_timeout_s=5)
@@ -192,10 +205,18 @@ def test_what_was_appended_is_read(open_store: Open) -> None:
     agree(open_store(), world)
 
 
-@settings(max_examples=30, deadline=None, phases=(Phase.reuse, Phase.generate))
-@given(data=st.data())
-def test_random_journals_are_read_as_they_were_written(new_place: Callable[[], Open], data: st.DataObject) -> None:
-    open_store = new_place()
+def test_random_journals_are_read_as_they_were_written(new_place: Callable[[], Open], request: Any) -> None:
+    n_examples = 6 if "neo4j" in request.node.name else 30  # a server takes a second for what a file does in a few ms
+
+    @settings(max_examples=n_examples, deadline=None, phases=(Phase.reuse, Phase.generate))
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        a_random_journal_is_read_as_it_was_written(new_place(), data)
+
+    check()
+
+
+def a_random_journal_is_read_as_it_was_written(open_store: Open, data: st.DataObject) -> None:
     writer, watcher, world = open_store(), open_store(), World()
     for _ in range(data.draw(st.integers(1, 12))):
         if cause := step(world, data.draw):

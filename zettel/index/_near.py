@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel.identity import lot
 from zettel.protocols import Vector
 
+__all__ = ["Nearest", "best", "lot", "spread"]
+
 _STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
-_RUN = 4  # notes one after the other that draw the same lot: they share most of their neighbors
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,3 @@ def spread(cosines: NDArray[np.floating[Any]]) -> tuple[float, float]:
     mean = int(counted.sum()) / len(counted) / _STEPS
     square = int(counted @ counted) / len(counted) / _STEPS**2
     return mean, sqrt(max(square - mean * mean, 0.0))
-
-
-def lot(ordinal: int) -> float:
-    """A number in [0, 1) for a note, the same on every machine: Fibonacci hashing (Knuth 1998, section 6.4)."""
-    return (ordinal // _RUN * 0x9E3779B1 & 0xFFFFFFFF) / 2**32

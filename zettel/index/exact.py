@@ -6,7 +6,6 @@ it may matter.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from zettel.index.postings import Postings
 from zettel.index.sessions import Sessions
 from zettel.model import STATUSES, Note
 from zettel.protocols import Columns, Passages, Posting, Vector
-from zettel.text import terms
+from zettel.text import annotation_terms, terms
 
 _NEVER = float("nan")
 _BLOCK = 4096  # rows whose norms are computed at once
@@ -360,13 +359,8 @@ class ExactIndex:
         return slice(first[row], first[row + 1] if row + 1 < len(self.ids) else self._n_passages)
 
 
-_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month
-
-
 def _annotation_terms(note: Note) -> list[str]:
-    # Of the context its first line: what evolution adds below it is for readers, and found nothing more when measured.
-    context = _PLACE.sub("", note.context.split("\n")[0])
-    return terms(" ".join((context, *note.keywords, *note.tags, *note.entities)))
+    return annotation_terms(note.context, (*note.keywords, *note.tags, *note.entities))
 
 
 def _numbered(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:

@@ -1,0 +1,398 @@
+"""Keeping the graph of a memory on a server in step with it: its journal there, people's edits back, and a check.
+
+A replica holds the same journal as the memory it comes from, replayed up to some commit. What people change in its
+graph is found by comparing it with what the memory was at that commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from pydantic import ValidationError
+
+from zettel.embedding import vector_key
+from zettel.errors import EmbedderMismatchError, InputError
+from zettel.model import (
+    Commit,
+    Erasure,
+    Link,
+    LinkKind,
+    Note,
+    NoteChange,
+    Problem,
+    Revision,
+    parsed_fields,
+    revisable_fields,
+)
+from zettel.protocols import Passages, Reader, Store
+from zettel.snapshot import Snapshot
+
+#: Fields of a note that people may change in the graph; its text, time, speaker and sources never change.
+EDITABLE = ("context", "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata")
+_FIXED = ("text", "time", "time_precision", "speaker", "sources", "created_at", "ordinal")
+_AT_ONCE = 1_000  # notes written in one transaction
+_CHANGES = 20_000  # changes written in one
+_DRAWN = "drawn in the graph"
+
+
+class Replica(Store, Protocol):
+    """A store that can be a replica of another one; see ``store.neo4j``."""
+
+    @property
+    def role(self) -> str:
+        """What the memory is: "primary", or "replica" of another one; "" before its first commit."""
+        ...
+
+    @property
+    def origin(self) -> str | None:
+        """What a replica is one of, in words."""
+        ...
+
+    def receive(
+        self, commits: Sequence[Commit], rows_: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages],
+        *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
+    ) -> None:  # fmt: skip
+        """Replay commits of the memory that this is a replica of, those after its head, in one step."""
+        ...
+
+    def as_edited(self) -> list[tuple[Note, frozenset[str]]]:
+        """All notes as they stand in the graph, each with the tags that are drawn at it."""
+        ...
+
+    def odd_links(self) -> list[tuple[str, str, str]]:
+        """Relationships between notes that are no links: both ends and the type."""
+        ...
+
+    def n_revisions(self) -> int:
+        """The number of revisions that it shows."""
+        ...
+
+    def promote(self) -> None:
+        """Make it a memory of its own."""
+        ...
+
+    def discard(self) -> None:
+        """Delete it."""
+        ...
+
+
+# ------------------------------------------------------------------------ pushing
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """How far a push has come: the newest commit on the server, the memory's head, and the notes sent so far."""
+
+    head: int
+    goal: int
+    notes: int
+
+
+def push(
+    source: Store, replica: Replica, *, origin: str, overwrite: bool = False,
+    on_progress: Callable[[Pushed], None] | None = None,
+) -> Pushed:  # fmt: skip
+    """Bring a replica to the head of ``source``, from where it is; what is acknowledged stays where this is broken off.
+
+    Raises:
+        InputError: it is a replica of another memory.
+        EmbedderMismatchError: the server's vectors are another embedder's.
+        ConflictError: what people changed in the graph would be overwritten; with ``overwrite`` it is.
+    """
+    _expect_same_journal(source, replica)
+    fingerprint = source.fingerprint() or ""
+    if fingerprint and replica.set_fingerprint(fingerprint) != fingerprint:
+        raise EmbedderMismatchError(
+            f"the vectors on the server were made by embedder {replica.fingerprint()!r}, this memory's by"
+            f" {fingerprint!r}: push it to another database"
+        )
+    goal = source.head()
+    told = Pushed(replica.head(), goal, 0)
+    for commits in _groups(source.commits(told.head, goal)):
+        rows = _rows_of(commits, source, fingerprint)
+        replica.receive(
+            commits, rows, source.passages(key for _, key in rows.values()),
+            rewrites=_blanked(commits, source, replica), erased=source.erased(), origin=origin, overwrite=overwrite,
+        )  # fmt: skip
+        told = Pushed(commits[-1].id, goal, told.notes + len(rows))
+        if on_progress is not None:
+            on_progress(told)
+    return told
+
+
+def _groups(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
+    """Commits in a row that are written in one transaction."""
+    group: list[Commit] = []
+    notes = changes = 0
+    for commit in commits:
+        group.append(commit)
+        notes += sum(isinstance(change, NoteChange) for change in commit.changes)
+        changes += len(commit.changes)
+        if notes >= _AT_ONCE or changes >= _CHANGES:
+            yield group
+            group, notes, changes = [], 0, 0
+    if group:
+        yield group
+
+
+def _rows_of(commits: Sequence[Commit], source: Reader, fingerprint: str) -> dict[int, tuple[Note, str]]:
+    """The rows of the notes that commits bring for the first time."""
+    arrivals = (c for commit in commits for c in commit.changes if isinstance(c, NoteChange) and c.undoes is None)
+    rows = source.arrived(change.ordinal for change in arrivals)
+    return {ordinal: (note, vector_key(fingerprint, note)) for ordinal, note in rows.items()}
+
+
+def _blanked(commits: Sequence[Commit], source: Reader, replica: Reader) -> list[Commit]:
+    """The commits that the replica has, and an erasure among new ones has blanked since."""
+    if not any(isinstance(change, Erasure) for commit in commits for change in commit.changes):
+        return []
+    pairs = zip(source.commits(upto=replica.head()), replica.commits(), strict=True)
+    return [ours for ours, theirs in pairs if ours.changes != theirs.changes]
+
+
+def _expect_same_journal(source: Reader, replica: Replica) -> None:
+    """Refuse a replica of another memory.
+
+    Raises:
+        InputError: it is one, or a memory of its own.
+    """
+    head = replica.head()
+    if not head:
+        return
+    if replica.role == "primary":
+        raise InputError(
+            "the namespace on the server is a memory of its own, no replica: push to another one with --to NAME"
+        )
+    if head > source.head():
+        raise InputError(
+            f"the replica is at commit {head}, this memory only at {source.head()}: it comes from a newer copy"
+            f" ({replica.origin}); push that, or start again with --rebuild"
+        )
+    for number in dict.fromkeys((1, head)):
+        ours = next(source.commits(number - 1, number))
+        theirs = next(replica.commits(number - 1, number))
+        if (ours.at, ours.cause) != (theirs.at, theirs.cause):
+            raise InputError(
+                f"the namespace on the server holds a replica of another memory ({replica.origin}): push to another one"
+                " with --to NAME"
+            )
+
+
+# ---------------------------------------------------------------------- comparing
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What people changed in the graph: a field of a note, or a link.
+
+    ``before`` is what the memory had when it was pushed, ``graph`` what stands in the graph, ``memory`` what the memory
+    has by now. Where that is neither of both, the edit is a ``conflict``. For a link, ``field`` is its kind, and the
+    values hold weight and reason, or are None where it is not there.
+    """
+
+    what: Literal["note", "link"]
+    note_id: str
+    field: str
+    before: Any
+    graph: Any
+    memory: Any
+    target_id: str | None = None
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the memory has changed the same thing, to something else."""
+        return self.memory not in (self.before, self.graph)
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What was changed by hand in a replica's graph, and what of it can't be taken over, with the reasons."""
+
+    edits: tuple[Edit, ...]
+    refused: tuple[Problem, ...]
+
+
+def find_edits(source: Reader, replica: Replica) -> Edits:
+    """What people changed in the graph since it was pushed.
+
+    Raises:
+        InputError: it is a replica of another memory.
+    """
+    _expect_same_journal(source, replica)
+    base = Snapshot(source, replica.head())
+    known = {note.id: note for note in base.notes()}
+    now = {note.id: note for note in source.notes()}
+    edits: list[Edit] = []
+    refused: list[Problem] = []
+    erased = source.erased()  # such a note goes from the graph by the next push
+    drawn = [(note, tags) for note, tags in replica.as_edited() if note.id not in erased]
+    for note, tags in drawn:
+        if note.id in known:
+            refused += _unchangeable(note, known[note.id])
+            edits += _fields_edited(note, tags, known[note.id], now.get(note.id))
+        else:
+            refused.append(Problem(place=f"note {note.id}", reason="it was made in the graph: add it to the memory"))
+    for note_id in sorted(known.keys() - {note.id for note, _ in drawn}):
+        reason = "it was deleted in the graph: forget it in the memory, or bring it back by push --rebuild"
+        refused.append(Problem(place=f"note {note_id}", reason=reason))
+    gone = known.keys() - {note.id for note, _ in drawn}
+    linked, odd = _links_edited(base, source, replica, gone)
+    return Edits((*edits, *linked), (*refused, *odd))
+
+
+def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
+    for name in _FIXED:
+        if getattr(note, name) != getattr(known, name):
+            reason = f"its {name} was changed in the graph, which never changes: undo that by push --rebuild"
+            yield Problem(place=f"note {note.id}", reason=reason)
+
+
+def _fields_edited(note: Note, drawn: frozenset[str], known: Note, now: Note | None) -> Iterator[Edit]:
+    before, graph = revisable_fields(known), revisable_fields(note)
+    memory = {} if now is None else revisable_fields(now)
+    if drawn != {tag for tag in known.tags if tag and len(tag) <= _LONGEST}:
+        kept = [tag for tag in known.tags if tag in drawn or len(tag) > _LONGEST]
+        graph["tags"] = [*kept, *sorted(drawn.difference(kept))]
+    for name in EDITABLE:
+        if graph[name] != before[name]:
+            yield Edit("note", note.id, name, before[name], graph[name], memory.get(name))
+
+
+_LONGEST = 500  # characters of a tag that has a node; see ``store._neo4j_rows``
+_Sides: TypeAlias = dict[tuple[str, str, str], dict[str, Any]]
+
+
+def _links_edited(
+    base: Reader, source: Reader, replica: Replica, gone: Set[str]
+) -> tuple[list[Edit], list[Problem]]:
+    before, graph, memory = (_sides(reader.links()) for reader in (base, replica, source))
+    edits = [
+        Edit("link", key[0], key[2], before.get(key), graph.get(key), memory.get(key), key[1])
+        for key in sorted(before.keys() | graph.keys())
+        if before.get(key) != graph.get(key) and gone.isdisjoint(key[:2])
+    ]
+    kinds = "SIMILAR, NEXT, SAME_ENTITY, ELABORATES, SUPERSEDES, CONTRADICTS, CAUSES or PART_OF"
+    odd = [
+        Problem(place=f"note {a}", reason=f"{type_} to note {b} is no kind of link: use {kinds}")
+        for a, b, type_ in replica.odd_links()
+    ]
+    return edits, odd
+
+
+def _sides(links: Iterable[Link]) -> _Sides:
+    return {link.key: {"weight": link.weight, "reason": link.reason or _DRAWN} for link in links}
+
+
+def unusable(edit: Edit, known: Note | None) -> str:
+    """Why an edit can't be taken over; "" where it can."""
+    try:
+        if edit.what == "note":
+            if known is None:
+                return "the memory has no such note any more"
+            Note.model_validate({**known.model_dump(), **parsed_fields({edit.field: edit.graph})})
+        elif edit.graph is not None:
+            if edit.note_id == edit.target_id:
+                return "a link needs two notes"
+            as_link(edit)
+    except ValidationError as error:
+        return "; ".join(str(part["msg"]) for part in error.errors())
+    return ""
+
+
+def as_link(edit: Edit) -> Link:
+    """The link that an edit has drawn, or changed."""
+    kind: LinkKind = edit.field  # type: ignore[assignment]  # checked by the model
+    return Link(source_id=edit.note_id, target_id=edit.target_id or "", kind=kind, created_by="user", **edit.graph)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a memory and its replica hold, counted, and where they differ: nothing in ``problems`` means nowhere."""
+
+    memory: Mapping[str, int]
+    graph: Mapping[str, int]
+    problems: tuple[Problem, ...]
+
+
+def compare(source: Store, replica: Replica) -> Comparison:
+    """Compare a memory with its replica: journal, notes, links, topics, vectors, revisions.
+
+    Raises:
+        InputError: it is a replica of another memory.
+    """
+    _expect_same_journal(source, replica)
+    ours, theirs = _census(source), _census(replica)
+    problems = [
+        Problem(place=name, reason=f"the memory has {ours[name]:,}, the graph {theirs[name]:,}: push or pull")
+        for name in ours
+        if ours[name] != theirs[name]
+    ]
+    head = replica.head()
+    problems += _journals_differ(source, replica, head)
+    problems += _states_differ(Snapshot(source, head), replica)
+    problems += _vectors_differ(source, replica)
+    problems += replica.check()
+    return Comparison(ours, theirs, tuple(problems))
+
+
+def _census(store: Store) -> dict[str, int]:
+    """How much there is of what, the revisions by the journal, and by their nodes where there are such."""
+    changes = [change for commit in store.commits() for change in commit.changes]
+    shown = getattr(store, "n_revisions", None)
+    return {
+        "commits": store.head(),
+        "notes": store.n_notes(),
+        "links": len(store.links()),
+        "topics": len(store.topics()),
+        "revisions": shown() if shown else sum(isinstance(change, Revision) for change in changes),
+        "erased": len(store.erased()),
+    }
+
+
+def _journals_differ(source: Reader, replica: Reader, head: int) -> Iterator[Problem]:
+    for ours, theirs in zip(source.commits(upto=head), replica.commits(), strict=False):
+        if ours != theirs:
+            yield Problem(place=f"commit {ours.id}", reason="it is another in the graph: push --rebuild")
+
+
+def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
+    """Where the graph is not what the memory was when it was last pushed."""
+    known = {note.id: note for note in base.notes()}
+    held = {note.id: note for note in replica.notes()}
+    for note_id in sorted(known.keys() | held.keys()):
+        ours, theirs = known.get(note_id), held.get(note_id)
+        if ours is None or theirs is None:
+            reason = "the memory has no such note: push, or push --rebuild"
+            reason = "it is missing in the graph: push --rebuild" if theirs is None else reason
+            yield Problem(place=f"note {note_id}", reason=reason)
+        elif ours != theirs:
+            dumps = ours.model_dump(), theirs.model_dump()
+            fields = [name for name in dumps[0] if dumps[0][name] != dumps[1][name]]
+            reason = f"{', '.join(fields)} differ in the graph: pull, or push --rebuild"
+            yield Problem(place=f"note {note_id}", reason=reason)
+    links, drawn = ({link.key: link for link in reader.links()} for reader in (base, replica))
+    for key in sorted(links.keys() | drawn.keys()):
+        if links.get(key) != drawn.get(key):
+            reason = "it differs in the graph: pull, or push --rebuild"
+            yield Problem(place=f"the {key[2]} link from note {key[0]} to note {key[1]}", reason=reason)
+    topics, grown = ({i: asdict(row) for i, row in reader.topics().items()} for reader in (base, replica))
+    for topic_id in sorted(topics.keys() | grown.keys()):
+        if topics.get(topic_id) != grown.get(topic_id):
+            yield Problem(place=f"topic {topic_id}", reason="it differs in the graph: push --rebuild")
+    places, seats = base.places(), replica.places()
+    for note_id in sorted(places.keys() | seats.keys()):
+        if places.get(note_id) != seats.get(note_id):
+            yield Problem(place=f"the place of note {note_id}", reason="it differs in the graph: push --rebuild")
+
+
+def _vectors_differ(source: Store, replica: Replica) -> Iterator[Problem]:
+    fingerprint = source.fingerprint() or ""
+    keys = {vector_key(fingerprint, note): note.id for note in replica.notes()}
+    ours, theirs = source.passages(keys), replica.passages(keys)
+    for key, note_id in keys.items():
+        mine, other = ours.get(key), theirs.get(key)
+        same = mine is not None and other is not None and mine.spans == other.spans
+        if mine is not None and not (same and other is not None and (mine.vectors == other.vectors).all()):
+            yield Problem(place=f"the vectors of note {note_id}", reason="they differ in the graph: push --rebuild")

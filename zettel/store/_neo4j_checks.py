@@ -1,0 +1,45 @@
+"""What a memory's graph tells twice, and must tell the same way: queries that return what does not."""
+
+from __future__ import annotations
+
+#: Queries, each with what it means for what it returns.
+CHECKS: tuple[tuple[str, str], ...] = (
+    (
+        """MATCH (m:Memory {namespace: $ns})
+           WITH m, COUNT { MATCH (n:Note {namespace: $ns}) } AS n WHERE n <> m.n_notes
+           RETURN m.namespace + ': ' + n + ' notes'""",
+        "its journal left another number of notes: one was added or deleted by hand",
+    ),
+    (
+        """MATCH (n:Note {namespace: $ns})
+           OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag)
+           WITH n, collect(t.name) AS drawn
+           WITH n, drawn, [x IN coalesce(n.tags, []) WHERE x <> '' AND size(x) <= 500] AS held
+           WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
+           RETURN 'note ' + n.id""",
+        "its tags and its TAGGED relationships differ: edited by hand",
+    ),
+    (
+        """MATCH (n:Note {namespace: $ns})
+           OPTIONAL MATCH (n)-[:MENTIONS]->(e:Entity)
+           WITH n, collect(e.name) AS drawn
+           WITH n, drawn, [x IN coalesce(n.entities, []) WHERE x <> '' AND size(x) <= 500] AS held
+           WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
+           RETURN 'note ' + n.id""",
+        "its entities and its MENTIONS relationships differ: edited by hand",
+    ),
+    (
+        """MATCH (n:Note {namespace: $ns})
+           OPTIONAL MATCH (n)-[:IN_TOPIC]->(t:Topic)
+           WITH n, collect(t.id) AS drawn WHERE drawn <> CASE WHEN n.topic IS NULL THEN [] ELSE [n.topic] END
+           RETURN 'note ' + n.id""",
+        "its topic and its IN_TOPIC relationship differ: edited by hand",
+    ),
+    (
+        """MATCH (t:Topic {namespace: $ns})
+           OPTIONAL MATCH (t)-[:CHILD_OF]->(p:Topic)
+           WITH t, collect(p.id) AS drawn WHERE drawn <> CASE WHEN t.parent IS NULL THEN [] ELSE [t.parent] END
+           RETURN 'topic ' + t.id""",
+        "its parent and its CHILD_OF relationship differ: edited by hand",
+    ),
+)

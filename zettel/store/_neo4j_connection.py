@@ -1,0 +1,306 @@
+"""A connection to a Neo4j server: where to, as whom, reading and writing in transactions, and its errors as ours."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from zettel.errors import (
+    InputError,
+    MissingExtraError,
+    ReadOnlyError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    ZettelError,
+)
+
+if TYPE_CHECKING:
+    from neo4j import Driver, ManagedTransaction, Session, Transaction
+
+SCHEMES = ("neo4j://", "neo4j+s://", "neo4j+ssc://", "bolt://", "bolt+s://", "bolt+ssc://")
+_FORM = "neo4j://user@host:7687/database"
+_CONNECT_S = 10.0  # longest wait for a server to answer at all
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place on a server: the address to connect to, the user, and the database (None: the server's default)."""
+
+    uri: str
+    user: str
+    database: str | None
+
+    @property
+    def name(self) -> str:
+        """The place in messages; never with a password in it."""
+        return f"{self.uri}/{self.database or ''}".rstrip("/")
+
+
+def parse(address: str) -> Where:
+    """The place that ``neo4j://user@host:7687/database`` names.
+
+    What the address leaves out comes from the environment: NEO4J_USERNAME, else "neo4j", and NEO4J_DATABASE.
+
+    Raises:
+        InputError: it is no such address, or has a password in it.
+    """
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"{_masked(address)!r} is no address ({error}): use {_FORM}") from error
+    if parts.password is not None:
+        raise InputError(
+            f"{_masked(address)!r} has a password in it, which the shell's history and the process list would show: put"
+            " it into the environment as NEO4J_PASSWORD"
+        )
+    database = unquote(parts.path.strip("/"))
+    if not parts.hostname or "/" in database:
+        raise InputError(f"{address!r} is no address of a server: use {_FORM}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    query = f"?{parts.query}" if parts.query else ""  # a routing context, which clusters may need
+    return Where(
+        uri=f"{parts.scheme}://{host}{f':{port}' if port else ''}{query}",
+        user=unquote(parts.username or "") or os.environ.get("NEO4J_USERNAME") or "neo4j",
+        database=database or os.environ.get("NEO4J_DATABASE") or None,
+    )
+
+
+def _masked(address: str) -> str:
+    return re.sub(r"(//[^/@]*?):[^/]*@", r"\1:***@", address)
+
+
+class Connection:
+    """One database on a server, for one thread at a time.
+
+    All transactions run in one session of the driver, so that each sees what was committed before the one before it
+    ended (causal chaining by bookmarks): what was read of a commit half applied is never followed by an older head.
+    """
+
+    def __init__(self, where: Where, *, patience_s: float) -> None:
+        self.where = where
+        self._patience_s = patience_s
+        self._driver = _driver(where, patience_s)
+        self._session: Session | None = None
+        self._open: Transaction | None = None
+        try:
+            with self.errors():
+                self._driver.verify_connectivity()
+                self._session = self._driver.session(database=where.database, fetch_size=5_000)
+        except BaseException:
+            self._driver.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the server; a second call does nothing."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+            self._driver.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed yet."""
+        return self._session is not None
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, which reads and writes join."""
+        return self._open is not None
+
+    def rows(self, query: str, /, **params: Any) -> list[Row]:
+        """What a reading query returns: in the open transaction, else in one of its own, tried again where it may."""
+        with self.errors():
+            if self._open is not None:
+                return [tuple(record) for record in self._open.run(query, params)]
+            return self._here().execute_read(_rows, query, params)
+
+    def row(self, query: str, /, **params: Any) -> Row | None:
+        """The first row that a reading query returns."""
+        found = self.rows(query, **params)
+        return found[0] if found else None
+
+    def write(self, work: Callable[[Writing], T], *, timeout_s: float | None = None) -> T:
+        """Run ``work`` in the open transaction, else in one of its own: again from the start after passing faults.
+
+        So ``work`` may run several times, the last time for good. ``timeout_s`` bounds the server's time for one run.
+        """
+        from neo4j import unit_of_work  # noqa: PLC0415 -- an extra, imported when it is used
+
+        if self._open is not None:
+            with self.errors():
+                return work(Writing(self._open))
+
+        @unit_of_work(timeout=timeout_s)
+        def run(transaction: ManagedTransaction) -> T:
+            return work(Writing(transaction))
+
+        with self.errors():
+            return self._here().execute_write(run)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that all reads and writes inside join; written where it ends well, else rolled back."""
+        with self.errors():
+            transaction = self._here().begin_transaction()
+        self._open = transaction
+        try:
+            yield
+            with self.errors():
+                transaction.commit()
+        finally:
+            self._open = None
+            with self.errors():
+                transaction.close()
+
+    def define(self, statement: str) -> None:
+        """Run a statement of the schema, which must stand alone; one that others run at the same time is run again."""
+        with self.errors():
+            self._here().execute_write(_consume, statement)
+
+    def _here(self) -> Session:
+        if self._session is None:
+            raise StoreError(f"the memory {self.where.name} is closed: open it again")
+        return self._session
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn the driver's errors into ours, with the remedy."""
+        from neo4j.exceptions import DriverError, Neo4jError  # noqa: PLC0415 -- an extra, imported when it is used
+
+        try:
+            if self._session is None and self.in_transaction:
+                self._here()
+            yield
+        except ZettelError:
+            raise
+        except (DriverError, Neo4jError, OSError) as error:
+            raise translated(error, self.where, self._patience_s) from error
+
+
+class Writing:
+    """An open transaction, as the functions that write use it."""
+
+    def __init__(self, transaction: ManagedTransaction | Transaction) -> None:
+        self._transaction = transaction
+
+    def rows(self, query: str, /, **params: Any) -> list[Row]:
+        """What a query returns."""
+        return _rows(self._transaction, query, params)
+
+    def row(self, query: str, /, **params: Any) -> Row | None:
+        """The first row that a query returns."""
+        return next(iter(self.rows(query, **params)), None)
+
+    def each(self, query: str, items: list[Any], /, *, expect: str = "", **params: Any) -> None:
+        """Run a query over ``items``, which it unwinds as ``$items``; nothing where there are none.
+
+        With ``expect`` the query must return how many of them it found, which must be all.
+
+        Raises:
+            StoreDamagedError: it was not all; the message says what was expected.
+        """
+        if not items:
+            return
+        found = self.rows(query, items=items, **params)
+        if expect and (n := found[0][0] if found else 0) != len(items):
+            raise StoreDamagedError(
+                f"{n} of {len(items)} {expect} are in the graph, which its journal says are there: run"
+                " zettel neo4j check"
+            )
+
+
+def _rows(transaction: ManagedTransaction | Transaction, query: str, params: Params) -> list[Row]:
+    return [tuple(record) for record in transaction.run(query, params)]  # type: ignore[arg-type]  # as below
+
+
+def _consume(transaction: ManagedTransaction, query: str) -> None:
+    transaction.run(query).consume()  # what is run are constants of this package
+
+
+def _driver(where: Where, patience_s: float) -> Driver:
+    try:
+        import neo4j  # noqa: PLC0415 -- an extra, imported when it is used
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{where.name} needs the Neo4j driver, which is not installed: pip install 'zettel[neo4j]'"
+        ) from error
+    password = os.environ.get("NEO4J_PASSWORD")
+    try:
+        return neo4j.GraphDatabase.driver(
+            where.uri,
+            auth=(where.user, password) if password else None,
+            connection_timeout=_CONNECT_S,
+            connection_acquisition_timeout=_CONNECT_S * 2,
+            max_transaction_retry_time=patience_s,
+            notifications_min_severity="OFF",
+            telemetry_disabled=True,
+            user_agent="zettel",
+        )
+    except (neo4j.exceptions.DriverError, ValueError, OSError) as error:
+        raise InputError(f"{where.uri!r} can't be connected to ({error}): use {_FORM}") from error
+
+
+def translated(error: Exception, where: Where, patience_s: float) -> ZettelError:
+    """A driver's error as one of ours. Messages of the server are quoted; they hold no password."""
+    from neo4j import exceptions as theirs  # noqa: PLC0415 -- an extra, imported when it is used
+
+    name, code = where.name, getattr(error, "code", "") or ""
+    title = code.rpartition(".")[2]
+    if isinstance(error, theirs.AuthError) and not isinstance(error, theirs.Forbidden):
+        given = "the password in NEO4J_PASSWORD" if os.environ.get("NEO4J_PASSWORD") else "no password"
+        return StoreError(
+            f"{name} refuses user {where.user!r} with {given}: set NEO4J_USERNAME and NEO4J_PASSWORD ({title or error})"
+        )
+    if isinstance(error, theirs.Forbidden) or title in _READ_ONLY or "read only" in str(error).lower():
+        return ReadOnlyError(
+            f"{name} lets user {where.user!r} read only: open it read_only=True, or grant writing ({error})"
+        )
+    if title == "DatabaseNotFound":
+        return StoreError(
+            f"{where.uri} has no database {where.database!r}: name an existing one at the end of the address, or none"
+            " for the server's default"
+        )
+    if title in _LOCKED or (isinstance(error, theirs.TransientError) and title not in _FULL):
+        return StoreLockedError(
+            f"{name} was held by other writers for {patience_s:g} s or more ({title}); nothing was written: try again,"
+            " or raise Config.busy_timeout_s"
+        )
+    if title in _FULL:
+        return StoreFullError(
+            f"{name} has no room for this ({title}): raise dbms.memory.transaction.total.max or the server's heap; or"
+            " write less at once, for a whole memory with zettel neo4j push"
+        )
+    if title == "ConstraintValidationFailed":
+        return StoreDamagedError(f"{name} holds what its journal does not know of ({error}): run zettel neo4j check")
+    if isinstance(error, theirs.IncompleteCommit):
+        return StoreError(
+            f"{name} went away while it was writing: the commit is there whole, or not at all; look at the log before"
+            " you try again"
+        )
+    if isinstance(error, theirs.DriverError | OSError):
+        return StoreError(
+            f"{name} can't be reached, or went away ({type(error).__name__}: {_first_line(error)}): see that the server"
+            " runs and the address is right; what was acknowledged before is kept"
+        )
+    return StoreError(f"{name} failed ({title or type(error).__name__}: {_first_line(error)}): see the server's log")
+
+
+_READ_ONLY = frozenset({"WriteOnReadOnlyAccessDatabase", "ForbiddenOnReadOnlyDatabase", "AccessMode", "Forbidden"})
+_LOCKED = frozenset({"TransactionTimedOut", "LockAcquisitionTimeout", "DeadlockDetected", "LockClientStopped"})
+_FULL = frozenset({"MemoryPoolOutOfMemoryError", "OutOfMemoryError", "TransactionOutOfMemoryError"})
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

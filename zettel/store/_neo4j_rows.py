@@ -1,0 +1,222 @@
+"""Notes as nodes: the properties of a note's node, what people read on it, and the note that comes back from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from zettel.identity import lot
+from zettel.model import REVISABLE, Commit, Note, Revision, Source, day_of
+from zettel.text import annotation_terms, shorten, terms
+
+_CAPTION = 60  # characters of a text on a node
+_LONGEST_TERM = 200  # characters: no word is as long, and Lucene refuses what is much longer
+LONGEST_NAME = 500  # characters of a tag or an entity that gets a node: a longer one could not be indexed
+
+#: The columns of a note, in the order in which ``note`` takes them.
+COLUMNS = (
+    "topic", "id", "ordinal", "text", "time", "time_precision", "speaker", "sources", "created_at", "context",
+    "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata", "analyzed_by",
+)  # fmt: skip
+SELECTED = ", ".join(f"n.{name}" for name in COLUMNS)
+
+#: Fields of a note by which it is found.
+FOUND_BY = frozenset({"context", "keywords", "tags", "entities"})
+
+
+def digest(*names: str | None) -> str:
+    """A key for names of any length."""
+    return blake2b("\0".join(name or "" for name in names).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def session_key(note: Note) -> str | None:
+    """The key of a note's session; None for one that stands alone."""
+    return digest(*note.conversation) if note.conversation else None
+
+
+def time_of(time: datetime) -> datetime:
+    """A time as the server can hold it: its zone as an offset, of 18 hours at most."""
+    offset = time.utcoffset() or timedelta()
+    return datetime.fromisoformat(time.isoformat()) if abs(offset) <= timedelta(hours=18) else time.astimezone(UTC)
+
+
+# ------------------------------------------------------------------------ notes
+
+
+def static_properties(namespace: str, note: Note, vector_key: str) -> dict[str, Any]:
+    """What of a note's node never changes."""
+    return {
+        "namespace": namespace,
+        "id": note.id,
+        "ordinal": note.ordinal,
+        "text": note.text,
+        "caption": caption(note),
+        "time": time_of(note.time) if note.time else None,
+        "time_precision": note.time_precision,
+        "speaker": note.speaker,
+        "session": session_key(note),
+        "sources": json.dumps([s.model_dump(exclude_none=True) for s in note.sources], separators=(",", ":"))
+        if note.sources
+        else None,
+        "created_at": note.created_at,
+        "vector_key": vector_key,
+        "lot": lot(note.ordinal),
+        "length": len(terms(note.text)),
+    }
+
+
+def caption(note: Note) -> str:
+    """What stands on a note's node: who says what."""
+    return shorten(f"{note.speaker}: {note.text}" if note.speaker else note.text, _CAPTION)
+
+
+def field_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Revisable fields, as changes hold them, as properties.
+
+    Raises:
+        LookupError: there is no such field.
+    """
+    if strange := sorted(set(fields).difference(REVISABLE)):
+        raise LookupError(f"a note has no field {strange[0]!r}")
+    properties = dict(fields)
+    if fields.get("valid_until"):
+        properties["valid_until"] = time_of(datetime.fromisoformat(fields["valid_until"]))
+    if "metadata" in fields:
+        properties["metadata"] = (
+            json.dumps(fields["metadata"], ensure_ascii=False, separators=(",", ":")) if fields["metadata"] else None
+        )
+    return properties
+
+
+def found_by(text: str, context: str, items: Iterable[str]) -> list[str]:
+    """The stems that the full-text index has of a note, those of its annotations behind those of its text."""
+    return [term for term in (*terms(text), *annotation_terms(context, items)) if len(term) <= _LONGEST_TERM]
+
+
+def note(address: str, row: Sequence[Any]) -> Note:
+    """A note from the columns of its node."""
+    (
+        _, note_id, ordinal, text, time, precision, speaker, sources, created_at, context, keywords, tags, entities,
+        status, valid_until, trust, metadata, analyzed_by,
+    ) = row  # fmt: skip
+    return Note.model_construct(
+        id=note_id, ordinal=ordinal, text=text, time=native(time), time_precision=precision, speaker=speaker,
+        created_at=native(created_at), context=context or "", keywords=tuple(keywords or ()), tags=tuple(tags or ()),
+        entities=tuple(entities or ()), status=status or "active", valid_until=native(valid_until),
+        trust=1.0 if trust is None else float(trust), metadata=json.loads(metadata) if metadata else {},
+        analyzed_by=analyzed_by or "", address=address,
+        sources=tuple(Source.model_construct(**{**_NO_SOURCE, **s}) for s in json.loads(sources or "[]")),
+    )  # fmt: skip
+
+
+_NO_SOURCE = Source().model_dump()
+
+
+def native(time: Any) -> datetime | None:
+    """A time of the driver's as Python's, with a plain offset."""
+    if time is None:
+        return None
+    found: datetime = time.to_native()
+    return datetime.fromisoformat(found.isoformat())
+
+
+# --------------------------------------------------------------- what surrounds it
+
+
+def session_properties(namespace: str, note: Note) -> dict[str, Any] | None:
+    """The node of a note's session; None for a note that stands alone."""
+    if note.conversation is None:
+        return None
+    conversation, session = note.conversation
+    return {
+        "namespace": namespace,
+        "key": session_key(note),
+        "conversation_id": conversation,
+        "session_id": session or None,
+        "caption": shorten(f"{conversation} · {session}" if session else conversation, _CAPTION),
+    }
+
+
+def source_rows(namespace: str, note: Note) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The nodes of a note's sources, each with what the relationship to it says: where in it."""
+    found = []
+    for source in note.sources:
+        name = source.uri or source.conversation_id
+        if name is None:
+            continue
+        node = {
+            "namespace": namespace,
+            "key": digest(name),
+            "uri": source.uri,
+            "format": source.format,
+            "conversation_id": None if source.uri else name,
+            "caption": shorten(name.rstrip("/").rsplit("/", 1)[-1] or name, _CAPTION),
+        }
+        place = {"span": source.span, "message_id": source.message_id, "role": source.role}
+        found.append((node, {k: v for k, v in place.items() if v is not None}))
+    return found
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """Those of a note's tags or entities that get a node."""
+    return [name for name in dict.fromkeys(names) if name and len(name) <= LONGEST_NAME]
+
+
+# ------------------------------------------------------------------ the journal
+
+
+def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[str, Any]:
+    """The node of a commit."""
+    return {
+        "namespace": namespace,
+        "id": commit.id,
+        "at": commit.at,
+        "cause": commit.cause,
+        "caption": f"{commit.id} {commit.cause}",
+        "n_changes": len(commit.changes),
+        "payload": payload,
+    }
+
+
+def revision_properties(namespace: str, change: Revision, at: datetime, day: str | None) -> dict[str, Any]:
+    """The node of a revision; ``day`` is that of its trigger, under which it is counted."""
+    return {
+        "namespace": namespace,
+        "id": change.id,
+        "note_id": change.note_id,
+        "at": at,
+        "day": day,
+        "undoes": change.undoes,
+        "trigger": change.trigger,
+        "created_by": change.created_by,
+        **revision_values(change),
+    }
+
+
+def revision_values(change: Revision) -> dict[str, Any]:
+    """What of a revision's node tells of its note: what an erasure takes out again."""
+    before = {f"{name}_before": _shown(value) for name, value in change.before.items()}
+    after = {f"{name}_after": _shown(value) for name, value in change.after.items()}
+    fields = sorted(change.after)
+    return {
+        "fields": fields,
+        "caption": f"{change.id} {', '.join(fields)}",
+        "reason": change.reason,
+        **before,
+        **after,
+    }
+
+
+def _shown(value: Any) -> Any:
+    """A field's value as a property that people can read: lists of texts stay lists, other structures become JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def trigger_day(time: Any, ordinal: int) -> str:
+    """The day of a trigger, from the properties of its node."""
+    return day_of(native(time), ordinal)

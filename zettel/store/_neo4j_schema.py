@@ -1,0 +1,137 @@
+"""The schema of a memory in Neo4j: constraints and indexes, each with a name of zettel's own.
+
+All of it can be created again at any time, by several processes at once, beside what another application keeps in the
+same database: nothing is touched that has no ``namespace``.
+"""
+
+from __future__ import annotations
+
+from zettel.errors import InputError, StoreError
+from zettel.model import LinkKind
+from zettel.store._neo4j_connection import Connection
+
+FORMAT = 1  # of the graph; a zettel that finds a higher one refuses
+
+#: The relationship type of each kind of link.
+LINK_TYPES: dict[LinkKind, str] = {
+    "similar": "SIMILAR", "next": "NEXT", "same_entity": "SAME_ENTITY", "elaborates": "ELABORATES",
+    "supersedes": "SUPERSEDES", "contradicts": "CONTRADICTS", "causes": "CAUSES", "part_of": "PART_OF",
+}  # fmt: skip
+LINK_KINDS: dict[str, LinkKind] = {type_: kind for kind, type_ in LINK_TYPES.items()}
+ANY_LINK = "|".join(LINK_TYPES.values())
+
+#: What is found by what: unique together, within a label. ``key`` is a digest of names that may be too long to index.
+UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Place", ("name",)),
+    ("Memory", ("namespace",)),
+    ("Note", ("namespace", "id")),
+    ("Note", ("namespace", "ordinal")),
+    ("Removed", ("namespace", "ordinal")),
+    ("Erased", ("namespace", "ordinal")),
+    ("Topic", ("namespace", "id")),
+    ("Tag", ("namespace", "name")),
+    ("Entity", ("namespace", "name")),
+    ("Person", ("namespace", "name")),
+    ("Session", ("namespace", "key")),
+    ("Source", ("namespace", "key")),
+    ("Revision", ("namespace", "id")),
+    ("Commit", ("namespace", "id")),
+    ("Passage", ("key", "number")),
+)
+#: The labels of what belongs to one namespace, the memory itself last.
+LABELS = (
+    "Note", "Removed", "Erased", "Topic", "Tag", "Entity", "Person", "Session", "Source", "Revision", "Commit",
+    "Memory",
+)  # fmt: skip
+INDEXED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Note", ("namespace", "session", "ordinal")),
+    ("Note", ("namespace", "time")),
+    ("Note", ("namespace", "lot")),
+    ("Note", ("vector_key",)),
+    ("Removed", ("vector_key",)),
+    ("Removed", ("namespace", "id")),
+    ("Erased", ("namespace", "id")),
+    ("Revision", ("namespace", "note_id", "day")),
+)
+TERMS = "zettel_note_terms"
+VECTORS = "zettel_passage_embedding"
+_LONGEST_NAMESPACE = 200
+
+
+def statements(dimension: int | None = None) -> dict[str, str]:
+    """The statements that create the schema, by the name of what they create.
+
+    ``dimension`` is that of the vectors; without it their index is left out.
+    """
+    made = {}
+    for label, names in UNIQUE:
+        name = f"zettel_{label.lower()}_{'_'.join(names)}"
+        fields = ", ".join(f"n.{field}" for field in names)
+        made[name] = f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{label}) REQUIRE ({fields}) IS UNIQUE"
+    for label, names in INDEXED:
+        name = f"zettel_{label.lower()}_{'_'.join(names)}"
+        fields = ", ".join(f"n.{field}" for field in names)
+        made[name] = f"CREATE INDEX {name} IF NOT EXISTS FOR (n:{label}) ON ({fields})"
+    # The terms are stems already: an analyzer of the server's would cut them again, by rules of its own.
+    made[TERMS] = (
+        f"CREATE FULLTEXT INDEX {TERMS} IF NOT EXISTS FOR (n:Note) ON EACH [n.terms]"
+        " OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}"
+    )
+    if dimension is not None:
+        made[VECTORS] = (
+            f"CREATE VECTOR INDEX {VECTORS} IF NOT EXISTS FOR (p:Passage) ON p.embedding"
+            f" OPTIONS {{indexConfig: {{`vector.dimensions`: {dimension:d}, `vector.similarity_function`: 'cosine'}}}}"
+        )
+    return made
+
+
+def create(connection: Connection) -> None:
+    """Create what is missing of constraints and indexes, the vectors' apart.
+
+    Raises:
+        StoreError: something else in the database has the name, or the data that are there break a constraint.
+    """
+    _create(connection, statements())
+
+
+def create_vectors(connection: Connection, dimension: int) -> str:
+    """Create the index of vectors where it is missing; returns why the server can't, "" where it can.
+
+    A server without vector indexes keeps a memory all the same; only searches for candidates need one.
+    """
+    try:
+        _create(connection, {VECTORS: statements(dimension)[VECTORS]})
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def _create(connection: Connection, wanted: dict[str, str]) -> None:
+    missing = wanted.keys() - existing(connection)
+    for name, statement in wanted.items():
+        if name not in missing:
+            continue
+        try:
+            connection.define(statement)
+        except StoreError:
+            if name not in existing(connection):  # else another process was quicker
+                raise
+    if missing:
+        connection.rows("CALL db.awaitIndexes(60)")
+
+
+def existing(connection: Connection) -> set[str]:
+    """The names of the constraints and indexes that are there."""
+    return {
+        str(name) for what in ("CONSTRAINTS", "INDEXES") for (name,) in connection.rows(f"SHOW {what} YIELD name")
+    }
+
+
+def check_namespace(namespace: str) -> None:
+    """Refuse a namespace that the server's indexes can't hold.
+
+    Raises:
+        InputError: it is too long.
+    """
+    if len(namespace) > _LONGEST_NAMESPACE:
+        raise InputError(f"namespace {namespace[:30]!r}... is too long for Neo4j: use {_LONGEST_NAMESPACE} characters")

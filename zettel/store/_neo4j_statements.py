@@ -1,0 +1,159 @@
+"""The Cypher that writes commits. Each statement unwinds ``$items``; values are parameters, never part of the text."""
+
+from __future__ import annotations
+
+# --------------------------------------------------------------------- the memory
+
+LOCK = """
+MERGE (m:Memory {namespace: $namespace})
+ON CREATE SET m.head = 0, m.role = $role, m.origin = $origin, m.caption = $namespace, m.n_notes = 0, m.n_terms = 0,
+              m.last_ordinal = 0, m.last_topic = 0
+SET m.locked = true REMOVE m.locked"""
+HELD = "MATCH (m:Memory {namespace: $namespace}) RETURN m.head, m.role, m.last_ordinal, m.last_topic"
+ADVANCE = """
+MATCH (m:Memory {namespace: $namespace})
+SET m.head = $head, m.last_ordinal = $last_ordinal, m.last_topic = $last_topic,
+    m.n_notes = m.n_notes + $n_notes, m.n_terms = m.n_terms + $n_terms"""
+COMMITS = "UNWIND $items AS item CREATE (c:Commit) SET c = item"
+MENTION = """
+UNWIND $items AS item MATCH (n:{label} {{namespace: $namespace, ordinal: item[0]}})
+SET n.commits = coalesce(n.commits, []) + item[1] RETURN item[0]"""
+
+# ------------------------------------------------------------------------ vectors
+
+PASSAGES = """
+UNWIND $items AS item MERGE (p:Passage {key: item.key, number: item.number})
+ON CREATE SET p.span = item.span, p.data = item.data, p.embedding = item.embedding"""
+HOLD = """
+UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked RETURN count(p)"""
+DROP_VECTORS = """
+UNWIND $keys AS key MATCH (p:Passage {key: key}) SET p.locked = true REMOVE p.locked
+WITH p WHERE NOT EXISTS { MATCH (n:Note {vector_key: p.key}) } AND NOT EXISTS { MATCH (n:Removed {vector_key: p.key}) }
+DELETE p"""
+
+# -------------------------------------------------------------------------- notes
+
+CREATE = "UNWIND $items AS item CREATE (n:Note) SET n = item"
+WORDS = """
+UNWIND $ids AS id MATCH (n:Note {namespace: $namespace, id: id})
+RETURN n.id, n.text, n.context, n.keywords, n.tags, n.entities"""
+REVISE = """
+UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id}) SET n += item.fields RETURN count(n)"""
+TAKE_OUT = """
+UNWIND $items AS item MATCH (n:Note {namespace: $namespace, ordinal: item})
+OPTIONAL MATCH (n)-[r:TAGGED|MENTIONS|IN_SESSION|FROM|IN_TOPIC]->() DELETE r
+WITH DISTINCT n OPTIONAL MATCH (n)<-[s:SAID]-() DELETE s
+WITH DISTINCT n REMOVE n:Note SET n:Removed, n.topic = null
+RETURN count(n), coalesce(sum(n.length), 0)"""
+TOOK_OUT = """
+UNWIND $items AS item MATCH (c:Commit {namespace: $namespace, id: item.commit})
+MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal}) CREATE (c)-[:TOOK_OUT]->(n)"""
+RETURNING = "UNWIND $items AS item MATCH (n:Removed {{namespace: $namespace, ordinal: item}}) RETURN {columns}"
+BRING_BACK = """
+UNWIND $items AS item MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal})
+REMOVE n:Removed SET n:Note, n += item.fields RETURN count(n), coalesce(sum(n.length), 0)"""
+CAME = """
+UNWIND $items AS item MATCH (c:Commit {{namespace: $namespace, id: item.commit}})
+MATCH (n:Note {{namespace: $namespace, id: item.id}}) CREATE (c)-[:{verb}]->(n)"""
+
+# ----------------------------------------------------------------- what surrounds
+
+_NOTE = "UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item[0]})"
+_NOTE_OF = "UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id})"
+TAGGED = f"""
+{_NOTE} MERGE (t:Tag {{namespace: $namespace, name: item[1]}}) ON CREATE SET t.caption = item[1]
+MERGE (n)-[:TAGGED]->(t)"""
+MENTIONS = f"""
+{_NOTE} MERGE (e:Entity {{namespace: $namespace, name: item[1]}}) ON CREATE SET e.caption = item[1]
+MERGE (n)-[:MENTIONS]->(e)"""
+UNTAG = f"""
+{_NOTE} MATCH (n)-[r:TAGGED]->(t:Tag) WHERE NOT t.name IN item[1] DELETE r
+WITH DISTINCT t WHERE NOT EXISTS {{ (t)<-[:TAGGED]-() }} DETACH DELETE t"""
+UNMENTION = f"""
+{_NOTE} MATCH (n)-[r:MENTIONS]->(e:Entity) WHERE NOT e.name IN item[1] DELETE r
+WITH DISTINCT e WHERE NOT EXISTS {{ (e)<-[:MENTIONS]-() }} DETACH DELETE e"""
+SAID = f"""
+{_NOTE} MERGE (p:Person {{namespace: $namespace, name: item[1]}}) ON CREATE SET p.caption = item[1]
+CREATE (p)-[:SAID]->(n)"""
+IN_SESSION = f"""
+{_NOTE_OF} MERGE (s:Session {{namespace: $namespace, key: item.node.key}}) ON CREATE SET s = item.node
+CREATE (n)-[:IN_SESSION]->(s)"""
+FROM = f"""
+{_NOTE_OF} MERGE (s:Source {{namespace: $namespace, key: item.node.key}}) ON CREATE SET s = item.node
+CREATE (n)-[r:FROM]->(s) SET r = item.place"""
+TIDY = (
+    "MATCH (t:Tag {namespace: $namespace}) WHERE NOT EXISTS { (t)<-[:TAGGED]-() } DETACH DELETE t",
+    "MATCH (e:Entity {namespace: $namespace}) WHERE NOT EXISTS { (e)<-[:MENTIONS]-() } DETACH DELETE e",
+    "MATCH (p:Person {namespace: $namespace}) WHERE NOT EXISTS { (p)-[:SAID]->() } DETACH DELETE p",
+    "MATCH (s:Session {namespace: $namespace}) WHERE NOT EXISTS { (s)<-[:IN_SESSION]-() } DETACH DELETE s",
+    "MATCH (s:Source {namespace: $namespace}) WHERE NOT EXISTS { (s)<-[:FROM]-() } DETACH DELETE s",
+)
+
+# -------------------------------------------------------------------------- links
+
+LINK = """
+UNWIND $items AS item MATCH (a:Note {{namespace: $namespace, id: item[0]}})
+MATCH (b:Note {{namespace: $namespace, id: item[1]}}) {make} (a)-[r:{type}]->(b) SET r = item[2] RETURN count(r)"""
+RELINK = """
+UNWIND $items AS item MATCH (a:Note {{namespace: $namespace, id: item[0]}})
+MATCH (a)-[r:{type}]->(b:Note {{namespace: $namespace, id: item[1]}}) SET r = item[2] RETURN count(r)"""
+UNLINK = """
+UNWIND $items AS item MATCH (a:Note {{namespace: $namespace, id: item[0]}})
+MATCH (a)-[r:{type}]->(b:Note {{namespace: $namespace, id: item[1]}}) DELETE r RETURN count(*)"""
+
+# ------------------------------------------------------------------------- topics
+
+PLANT = """
+UNWIND $items AS item MERGE (t:Topic {namespace: $namespace, id: item.id}) SET t += item.fields"""
+UPROOT = """
+UNWIND $items AS item MATCH (:Topic {namespace: $namespace, id: item})-[r:CHILD_OF]->() DELETE r"""
+GRAFT = """
+UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item[0]})
+MATCH (p:Topic {namespace: $namespace, id: item[1]}) MERGE (t)-[:CHILD_OF]->(p) RETURN count(p)"""
+FELL = "UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) DETACH DELETE t RETURN count(*)"
+LEAVE = f"""
+{_NOTE} OPTIONAL MATCH (n)-[r:IN_TOPIC]->() DELETE r WITH DISTINCT n, item SET n.topic = item[1]"""
+SEAT = f"""
+{_NOTE} MATCH (t:Topic {{namespace: $namespace, id: item[1]}}) CREATE (n)-[:IN_TOPIC]->(t) RETURN count(t)"""
+
+# -------------------------------------------------------------------- the journal
+
+REVISIONS = """
+UNWIND $items AS item CREATE (r:Revision) SET r = item.properties
+WITH r, item MATCH (c:Commit {namespace: $namespace, id: item.commit}) CREATE (c)-[:MADE]->(r)"""
+_REVISION = "UNWIND $items AS item MATCH (r:Revision {namespace: $namespace, id: item[0]})"
+REVISED = f"{_REVISION} MATCH (n:Note {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:REVISED]->(n)"
+TRIGGERED = f"{_REVISION} MATCH (n:Note {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:TRIGGERED_BY]->(n)"
+UNDOES = f"{_REVISION} MATCH (o:Revision {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:UNDOES]->(o)"
+DAYS = """
+MATCH (n:Note {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, n.time
+UNION MATCH (n:Removed {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, n.time"""
+
+# ------------------------------------------------------------------------ erasing
+
+ERASE_SHOWN = """
+MATCH (n:Note {namespace: $namespace, id: $id})
+WITH n, n.length AS length, n.vector_key AS key DETACH DELETE n RETURN length, key"""
+ERASE_REMOVED = """
+MATCH (n:Removed {namespace: $namespace, id: $id})
+WITH n, n.vector_key AS key DETACH DELETE n RETURN key"""
+TOMBSTONES = """
+UNWIND $items AS item MERGE (e:Erased {namespace: $namespace, ordinal: item[0]})
+SET e.id = item[1], e.commit = item[2], e.caption = 'erased', e.commits = coalesce(e.commits, item[3])
+WITH e, item MATCH (c:Commit {namespace: $namespace, id: item[2]}) CREATE (c)-[:ERASED]->(e)"""
+ALREADY_ERASED = """
+UNWIND $items AS item MERGE (e:Erased {namespace: $namespace, ordinal: item[0]})
+ON CREATE SET e.id = item[1], e.caption = 'erased', e.commits = []
+SET e.commits = e.commits + item[2]"""
+COMMITS_OF = """
+MATCH (n:Note {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits
+UNION MATCH (n:Removed {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits
+UNION MATCH (n:Erased {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits"""
+UNCOUNT = """
+MATCH (r:Revision {namespace: $namespace}) WHERE r.note_id = $id OR r.trigger = $id REMOVE r.day"""
+REWRITE = """
+UNWIND $items AS item MATCH (c:Commit {namespace: $namespace, id: item[0]})
+SET c.payload = item[1] RETURN count(c)"""
+BLANK = """
+UNWIND $items AS item MATCH (r:Revision {namespace: $namespace, id: item[0]})
+WITH r, item, r.day AS day SET r = item[1] SET r.day = day"""

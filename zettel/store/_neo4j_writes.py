@@ -1,0 +1,404 @@
+"""Writing commits into the graph: statements that each write all of one kind at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zettel import codec
+from zettel.addresses import address_of
+from zettel.errors import HeadMovedError, StoreDamagedError
+from zettel.model import Commit, Erasure, LinkKind, Note, NoteChange
+from zettel.protocols import Passages, TopicRow
+from zettel.store import _neo4j_rows as rows
+from zettel.store import _neo4j_statements as cypher
+from zettel.store._neo4j_connection import Writing
+from zettel.store._neo4j_effects import Arrivals, Effects, Linked, LinkKey, Seen
+from zettel.store._neo4j_schema import LINK_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a memory's own node says, read while nobody else can write to it."""
+
+    head: int
+    role: str
+    last_ordinal: int
+    last_topic: int
+
+
+def lock(writing: Writing, namespace: str, role: str = "primary", origin: str | None = None) -> Held:
+    """Keep all others from writing to a namespace until the transaction ends; make its node where it has none.
+
+    The node is read by a statement of its own: only what is read after the lock was taken is sure to be the newest.
+    """
+    writing.rows(cypher.LOCK, namespace=namespace, role=role, origin=origin)
+    return held(writing, namespace)
+
+
+def held(writing: Writing, namespace: str) -> Held:
+    """What the memory's own node says, once it is locked."""
+    row = writing.row(cypher.HELD, namespace=namespace)
+    if row is None:
+        raise StoreDamagedError(f"the node of memory {namespace!r} is gone: run zettel neo4j push again")
+    return Held(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Where commits are written to, and what is known of it: ids of notes by ordinal, topics at the head.
+
+    A ``lenient`` graph is one that people edit: where something is gone that a commit changes, the commit passes it
+    over, and a check finds it.
+    """
+
+    namespace: str
+    ids: Mapping[int, str]
+    ordinals: Mapping[str, int]
+    topics: Mapping[int, TopicRow]
+    lenient: bool = False
+
+
+def write(
+    writing: Writing, graph: Graph, held: Held, effects: Effects, arrivals: Arrivals,
+    passages: Mapping[str, Passages], rewrites: Sequence[Commit] = (), erased: Set[str] = frozenset(),
+) -> Held:  # fmt: skip
+    """Write what commits amount to, and that they are there; see ``Effects``. Returns what the memory says then.
+
+    ``rewrites`` replaces earlier commits; ``erased`` names notes of which only that is left where the commits are from.
+    """
+    return _Writer(writing, graph, held, effects, arrivals, erased).run(passages, rewrites)
+
+
+class _Writer:
+    """The statements, in an order in which each finds what it needs."""
+
+    def __init__(
+        self, writing: Writing, graph: Graph, held: Held, effects: Effects, arrivals: Arrivals, erased: Set[str]
+    ) -> None:
+        self._writing = writing
+        self._graph = graph
+        self._held = held
+        self._effects = effects
+        self._arrivals = arrivals
+        self._erased = erased
+        self._n_notes = 0
+        self._n_terms = 0
+
+    def run(self, passages: Mapping[str, Passages], rewrites: Sequence[Commit]) -> Held:
+        effects = self._effects
+        self._passages(passages)
+        self._commits()
+        self._create()
+        self._revise()
+        self._unlink()
+        self._revisions([made for made in effects.revisions if made[0].note_id not in effects.returned])
+        self._take_out()
+        self._bring_back()
+        self._revisions([made for made in effects.revisions if made[0].note_id in effects.returned])
+        self._link()
+        self._plant()
+        self._place()
+        self._fell()
+        self._erase()
+        self._rewrite(rewrites)
+        self._mention()
+        return self._advance()
+
+    def _each(self, query: str, items: list[Any], expect: str = "", **params: Any) -> None:
+        """Run a query over items; of a graph that people edit, whatever it finds will do."""
+        lenient = self._graph.lenient
+        self._writing.each(query, items, expect="" if lenient else expect, namespace=self._graph.namespace, **params)
+
+    # ------------------------------------------------------------------ passages
+
+    def _passages(self, passages: Mapping[str, Passages]) -> None:
+        """Write new vectors. Those that a plan found in the store may have gone with a note that was erased since."""
+        items = [
+            {
+                "key": key, "number": number, "span": list(span), "data": np.asarray(vector, "<f2").tobytes(),
+                "embedding": vector.tolist(),
+            }
+            for key, found in passages.items()
+            for number, (span, vector) in enumerate(zip(found.spans, found.vectors, strict=True))
+        ]  # fmt: skip
+        self._each(cypher.PASSAGES, items)
+        reused = {seen.ordinal for seen in self._effects.created.values()} & self._arrivals.keys()
+        keys = {self._arrivals[ordinal][1] for ordinal in reused} - passages.keys()
+        if keys:
+            # Locked, so that an erasure that is under way either has taken them or leaves them.
+            found = self._writing.rows(cypher.HOLD, keys=sorted(keys))[0][0]
+            if found != len(keys):
+                raise HeadMovedError(f"the vectors of {len(keys) - found} notes are gone since the plan was made")
+
+    # --------------------------------------------------------------------- notes
+
+    def _commits(self) -> None:
+        items = [
+            rows.commit_properties(self._graph.namespace, commit, codec.encode(commit.changes, self._graph.ordinals))
+            for commit in self._effects.commits
+        ]
+        self._each(cypher.COMMITS, items)
+
+    def _create(self) -> None:
+        items, looks = [], []
+        for note_id, seen in self._effects.created.items():
+            note, key = self._arrivals[seen.ordinal]
+            commits = self._effects.mentions.pop(note_id)
+            properties = rows.static_properties(self._graph.namespace, note, key)
+            items.append({**properties, "commits": commits, **self._shown(note_id, note.text, seen)})
+            looks.append((note_id, note, seen))
+            self._n_terms += properties["length"]
+        self._n_notes += len(items)
+        self._each(cypher.CREATE, items)
+        self._dress(looks, "ADDED")
+
+    def _shown(self, note_id: str, text: str, seen: Seen) -> dict[str, Any]:
+        """The properties of a note that the commits bring, by which it differs from one that is not shown."""
+        fields = seen.fields
+        items = [item for name in ("keywords", "tags", "entities") for item in fields.get(name) or ()]
+        return {
+            **rows.field_properties(fields),
+            "topic": self._effects.seat(note_id),
+            "terms": rows.found_by(text, fields.get("context") or "", items),
+        }
+
+    def _dress(self, looks: Sequence[tuple[str, Note, Seen]], verb: str) -> None:
+        """Connect notes that came with all that surrounds them."""
+        namespace = self._graph.namespace
+        came = [{"id": note_id, "commit": seen.commit} for note_id, _, seen in looks]
+        self._each(cypher.CAME.format(verb=verb), came)
+        for query, field in ((cypher.TAGGED, "tags"), (cypher.MENTIONS, "entities")):
+            pairs = [[i, name] for i, _, seen in looks for name in rows.named(seen.fields.get(field) or ())]
+            self._each(query, pairs)
+        self._each(cypher.SAID, [[i, note.speaker] for i, note, _ in looks if note.speaker])
+        sessions = [
+            {"id": i, "node": node} for i, note, _ in looks if (node := rows.session_properties(namespace, note))
+        ]
+        self._each(cypher.IN_SESSION, sessions)
+        sources = [
+            {"id": i, "node": node, "place": place}
+            for i, note, _ in looks
+            for node, place in rows.source_rows(namespace, note)
+        ]
+        self._each(cypher.FROM, sources)
+
+    def _revise(self) -> None:
+        """Bring notes that were there before up to what the commits revise of them."""
+        fields = self._effects.fields
+        words = {i: f for i, f in fields.items() if not rows.FOUND_BY.isdisjoint(f)}
+        found = self._writing.rows(cypher.WORDS, ids=list(words), namespace=self._graph.namespace) if words else []
+        stems = {}
+        for note_id, text, context, keywords, tags, entities in found:
+            now = {"context": context, "keywords": keywords, "tags": tags, "entities": entities, **words[note_id]}
+            items = [item for name in ("keywords", "tags", "entities") for item in now[name] or ()]
+            stems[note_id] = {"terms": rows.found_by(text, now["context"] or "", items)}
+        changed = [
+            {"id": i, "fields": {**rows.field_properties(after), **stems.get(i, {})}} for i, after in fields.items()
+        ]
+        self._each(cypher.REVISE, changed, expect="revised notes")
+        named = ("tags", cypher.UNTAG, cypher.TAGGED), ("entities", cypher.UNMENTION, cypher.MENTIONS)
+        for name, cut, query in named:
+            lists = [[i, rows.named(after[name] or ())] for i, after in fields.items() if name in after]
+            self._each(cut, lists)
+            self._each(query, [[i, item] for i, items in lists for item in items])
+
+    def _take_out(self) -> None:
+        gone = [seen.ordinal for seen in self._effects.gone.values()]
+        if not gone:
+            return
+        n, length = self._writing.rows(cypher.TAKE_OUT, items=gone, namespace=self._graph.namespace)[0]
+        if n != len(gone) and not self._graph.lenient:
+            raise StoreDamagedError(f"{n} of {len(gone)} notes to be taken out are there: run zettel neo4j check")
+        self._n_notes -= n
+        self._n_terms -= length
+        came = [{"ordinal": seen.ordinal, "commit": seen.commit} for seen in self._effects.gone.values()]
+        self._each(cypher.TOOK_OUT, came)
+        self._tidy()
+
+    def _bring_back(self) -> None:
+        returned = self._effects.returned
+        if not returned:
+            return
+        ordinals = [seen.ordinal for seen in returned.values()]
+        query = cypher.RETURNING.format(columns=rows.SELECTED)
+        found = self._writing.rows(query, items=ordinals, namespace=self._graph.namespace)
+        held = {note.id: note for note in (rows.note("", row) for row in found)}
+        if held.keys() != returned.keys():
+            missing = sorted(returned.keys() - held.keys())
+            raise StoreDamagedError(f"the row of note {missing[0]!r} is missing: run zettel neo4j check")
+        items = [
+            {"ordinal": seen.ordinal, "fields": self._shown(i, held[i].text, seen)} for i, seen in returned.items()
+        ]
+        n, length = self._writing.rows(cypher.BRING_BACK, items=items, namespace=self._graph.namespace)[0]
+        self._n_notes += n
+        self._n_terms += length
+        self._dress([(i, held[i], seen) for i, seen in returned.items()], "BROUGHT_BACK")
+
+    # --------------------------------------------------------------------- links
+
+    def _unlink(self) -> None:
+        for kind, type_ in LINK_TYPES.items():
+            ended = [[*key[:2]] for key, link in self._links_of(kind) if link.before is not None and link.after is None]
+            self._each(cypher.UNLINK.format(type=type_), ended, expect=f"{kind} links that go")
+
+    def _link(self) -> None:
+        make = "MERGE" if self._graph.lenient else "CREATE"  # people may have drawn it already
+        for kind, type_ in LINK_TYPES.items():
+            left = [(key, link) for key, link in self._links_of(kind) if link.after is not None]
+            items = [[*key[:2], {**(link.after or {}), "commit": link.commit}] for key, link in left]
+            new = [item for item, (_, link) in zip(items, left, strict=True) if link.before is None]
+            old = [item for item, (_, link) in zip(items, left, strict=True) if link.before is not None]
+            self._each(cypher.LINK.format(type=type_, make=make), new, expect=f"pairs of ends of {kind} links")
+            self._each(cypher.RELINK.format(type=type_), old, expect=f"changed {kind} links")
+
+    def _links_of(self, kind: LinkKind) -> list[tuple[LinkKey, Linked]]:
+        return [(key, link) for key, link in self._effects.links.items() if key[2] == kind]
+
+    # -------------------------------------------------------------------- topics
+
+    def _plant(self) -> None:
+        """Write the topics that came or changed, and the addresses that others got by that."""
+        changed = self._effects.topics
+        if not changed:
+            return
+        after = {**self._graph.topics, **{i: row for i, row in changed.items() if row is not None}}
+        for topic_id in [i for i, row in changed.items() if row is None]:
+            if after.pop(topic_id, None) is None and topic_id not in self._effects.sprouted:
+                raise StoreDamagedError(f"topic {topic_id} is not there: run zettel neo4j check")
+        for topic_id, row in after.items():
+            if row.parent is not None and row.parent not in after:
+                raise StoreDamagedError(f"topic {topic_id} is left beneath {row.parent}, which is not there")
+        addresses = {i: address_of(after, i) for i in after}
+        items = []
+        for topic_id, row in after.items():
+            old = self._graph.topics.get(topic_id)
+            if topic_id in changed or old is None or address_of(self._graph.topics, topic_id) != addresses[topic_id]:
+                items.append({"id": topic_id, "fields": _topic_properties(row, addresses[topic_id])})
+        self._each(cypher.PLANT, items)
+        moved = [
+            [i, row.parent]
+            for i, row in changed.items()
+            if row is not None and (i not in self._graph.topics or self._graph.topics[i].parent != row.parent)
+        ]
+        self._each(cypher.UPROOT, [i for i, _ in moved if i in self._graph.topics])
+        self._each(cypher.GRAFT, [pair for pair in moved if pair[1] is not None], expect="topics above others")
+
+    def _place(self) -> None:
+        effects = self._effects
+        new = effects.created.keys() | effects.returned.keys()
+        staying = {i: topic for i, topic in effects.places.items() if i not in effects.gone or i in new}
+        moved = [[i, topic] for i, topic in staying.items() if i not in new]
+        self._each(cypher.LEAVE, moved)  # one that is gone may leave: an undo says so
+        self._each(
+            cypher.SEAT, [[i, topic] for i, topic in staying.items() if topic is not None], expect="places in topics"
+        )  # fmt: skip
+
+    def _fell(self) -> None:
+        felled = [i for i, row in self._effects.topics.items() if row is None and i not in self._effects.sprouted]
+        self._each(cypher.FELL, felled, expect="topics that go")
+
+    # ------------------------------------------------------------------- journal
+
+    def _revisions(self, revisions: Sequence[Any]) -> None:
+        """The nodes of revisions, each between its commit, the note it changes and the one that caused it."""
+        days = self._days({r.trigger for r, _, _ in revisions if r.trigger is not None and r.undoes is None})
+        items = []
+        for revision, at, commit in revisions:
+            day = days.get(revision.trigger) if revision.undoes is None else None
+            properties = rows.revision_properties(self._graph.namespace, revision, at, day)
+            items.append({"id": revision.id, "commit": commit, "properties": properties})
+        self._each(cypher.REVISIONS, items)
+        self._each(cypher.REVISED, [[r.id, r.note_id] for r, _, _ in revisions])
+        self._each(cypher.TRIGGERED, [[r.id, r.trigger] for r, _, _ in revisions if r.trigger and r.undoes is None])
+        self._each(cypher.UNDOES, [[r.id, r.undoes] for r, _, _ in revisions if r.undoes])
+
+    def _days(self, triggers: Set[str]) -> dict[str, str]:
+        """The days on which notes happened, of those whose rows are there."""
+        by_ordinal = {self._graph.ordinals[i]: i for i in triggers}
+        if not by_ordinal:
+            return {}
+        found = self._writing.rows(cypher.DAYS, ordinals=list(by_ordinal), namespace=self._graph.namespace)
+        return {by_ordinal[ordinal]: rows.trigger_day(time, ordinal) for ordinal, time in found}
+
+    def _erase(self) -> None:
+        namespace = self._graph.namespace
+        for erasure, commit in self._effects.erasures:
+            note_id = erasure.note_id
+            found = self._writing.rows(cypher.COMMITS_OF, id=note_id, namespace=namespace)
+            mentioned: dict[int, list[int]] = dict(found)
+            shown = self._writing.rows(cypher.ERASE_SHOWN, id=note_id, namespace=namespace)
+            removed = self._writing.rows(cypher.ERASE_REMOVED, id=note_id, namespace=namespace)
+            self._n_notes -= len(shown)
+            self._n_terms -= sum(length for length, _ in shown)
+            ordinals = [ordinal for ordinal, held in self._graph.ids.items() if held == note_id]
+            self._each(cypher.TOMBSTONES, [[o, note_id, commit, mentioned.get(o) or []] for o in ordinals])
+            self._writing.rows(cypher.UNCOUNT, id=note_id, namespace=namespace)
+            drop_vectors(self._writing, {key for *_, key in (*shown, *removed)})
+        if self._effects.erasures:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Take out what surrounded notes that went, and surrounds nothing any more."""
+        for query in cypher.TIDY:
+            self._writing.rows(query, namespace=self._graph.namespace)
+
+    def _rewrite(self, rewrites: Sequence[Commit]) -> None:
+        """Put commits in place of those of their numbers: an erasure blanks what they quoted."""
+        commits, revisions = [], []
+        for commit in rewrites:
+            commits.append([commit.id, codec.encode(commit.changes, self._graph.ordinals)])
+            for change in commit.changes:
+                if change.type == "revision":
+                    properties = rows.revision_properties(self._graph.namespace, change, commit.at, None)
+                    revisions.append([change.id, properties])
+        self._each(cypher.REWRITE, commits, expect="commits to be blanked")
+        self._each(cypher.BLANK, revisions)
+
+    def _mention(self) -> None:
+        """Note with each note which commits speak of it."""
+        mentions = self._effects.mentions
+        left = {self._graph.ordinals[note_id]: (note_id, commits) for note_id, commits in mentions.items()}
+        for label in ("Note", "Removed", "Erased"):
+            if left:
+                items = [[ordinal, commits] for ordinal, (_, commits) in left.items()]
+                query = cypher.MENTION.format(label=label)
+                for (ordinal,) in self._writing.rows(query, items=items, namespace=self._graph.namespace):
+                    del left[ordinal]
+        # Of notes that are erased where the commits come from, these never see more than that.
+        gone = [[ordinal, note_id, commits] for ordinal, (note_id, commits) in left.items() if note_id in self._erased]
+        self._each(cypher.ALREADY_ERASED, gone)
+
+    def _advance(self) -> Held:
+        effects = self._effects
+        changes = (change for commit in effects.commits for change in commit.changes)
+        ordinals = [change.ordinal for change in changes if isinstance(change, NoteChange | Erasure)]
+        now = Held(
+            effects.commits[-1].id,
+            self._held.role,
+            max([self._held.last_ordinal, *ordinals]),
+            max([self._held.last_topic, *effects.topics]),
+        )
+        self._writing.rows(
+            cypher.ADVANCE, namespace=self._graph.namespace, head=now.head, last_ordinal=now.last_ordinal,
+            last_topic=now.last_topic, n_notes=self._n_notes, n_terms=self._n_terms,
+        )  # fmt: skip
+        return now
+
+
+def drop_vectors(writing: Writing, keys: Iterable[str]) -> None:
+    """Delete vectors that no note uses any more.
+
+    They are locked first, so that one who would use them again waits for this, and sees that they are gone.
+    """
+    writing.rows(cypher.DROP_VECTORS, keys=sorted(keys))
+
+
+def _topic_properties(row: TopicRow, address: str) -> dict[str, Any]:
+    return {
+        "number": row.number, "name": row.name, "named_at": row.named_at, "address": address,
+        "parent": row.parent, "caption": f"{address} {row.name}",
+    }  # fmt: skip

@@ -1,0 +1,638 @@
+"""A memory on a Neo4j server, Community or Aura: shared by many machines, and a graph made to be looked at.
+
+Notes, links, topics, revisions, sources and commits are nodes and relationships with captions that people can read;
+what the library needs besides stands in their properties. One layout serves a ``primary``, which is written to, and a
+``replica``, which is filled from another memory's journal and opens for reading only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from zettel import codec
+from zettel.addresses import address_of
+from zettel.config import Config
+from zettel.errors import (
+    ConflictError,
+    HeadMovedError,
+    ReadOnlyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+    ZettelError,
+)
+from zettel.model import Commit, Link, LinkKind, Note, NoteChange, Problem
+from zettel.protocols import Draft, Passages, TopicRow
+from zettel.store import _neo4j_edits as edits
+from zettel.store import _neo4j_rows as rows
+from zettel.store import _neo4j_schema as schema
+from zettel.store import _neo4j_writes as writes
+from zettel.store._neo4j_checks import CHECKS
+from zettel.store._neo4j_connection import SCHEMES, Connection, Writing, parse
+from zettel.store._neo4j_effects import Arrivals, batches, effects
+
+__all__ = ["SCHEMES", "Neo4jStore", "open_store"]
+
+T = TypeVar("T")
+_CHUNK = 500  # commits read at once
+_AT_ONCE = 20_000  # changes added up before they are written
+_SLOW_S = 600.0  # a server's time for one commit
+
+
+def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> Neo4jStore:
+    """Open, and where needed create, the memory at ``neo4j://user@host:7687/database`` (or bolt, +s, +ssc).
+
+    The password comes from the environment, as NEO4J_PASSWORD.
+
+    Raises:
+        StoreError: it can't be opened; the subclass and the message say why.
+        MissingExtraError: the driver is not installed.
+    """
+    schema.check_namespace(namespace)
+    return Neo4jStore(address, namespace=namespace, read_only=read_only, patience_s=config.busy_timeout_s)
+
+
+class Neo4jStore:
+    """See ``protocols.Store``. Not safe for two threads at once; the memory above it takes turns.
+
+    A server shows each statement what is committed when it reads it. So ``one_moment`` looks at the head before and
+    after, and raises ``HeadMovedError`` at its end where others wrote meanwhile.
+    """
+
+    def __init__(self, address: str, *, namespace: str, read_only: bool, patience_s: float) -> None:
+        self.address = address
+        self.namespace = namespace
+        self._wants_reading = read_only
+        self._connection = Connection(parse(address), patience_s=patience_s)
+        self._ids: dict[int, str] = {}
+        self._ordinals: dict[str, int] = {}
+        self._newest = 0  # the highest ordinal among them
+        self._synced = 0  # the ordinal up to which all are known
+        self._topics: dict[int, TopicRow] = {}
+        self._topics_head: int | None = None  # the head at which they are so; None: not known
+        self._moment: int | None = None  # the head that reads inside ``one_moment`` see
+        self._has_read = False  # whether anything was read in it
+        self._no_vectors = ""  # why the server has no index of vectors
+        self._dimension: int | None = None  # for which an index of vectors was seen to
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        found = self._connection.row("MATCH (p:Place {name: 'zettel'}) RETURN p.format")
+        if found is not None and found[0] > schema.FORMAT:
+            raise StoreVersionError(
+                f"{self._name} has format {found[0]}, this zettel reads up to {schema.FORMAT}: upgrade zettel"
+            )
+        if self._wants_reading:
+            if found is None:
+                raise StoreError(f"no memory at {self._name}: check the address, or push one to it, or add a note")
+            return
+        if found is None:
+            schema.create(self._connection)
+            self._connection.write(
+                lambda w: w.rows(
+                    "MERGE (p:Place {name: 'zettel'}) ON CREATE SET p.format = $format, p.caption = 'zettel'",
+                    format=schema.FORMAT,
+                )
+            )
+
+    @property
+    def _name(self) -> str:
+        return self._connection.where.name
+
+    @property
+    def read_only(self) -> bool:
+        """See ``protocols.Store``; a replica is, too."""
+        return self._wants_reading or self.role == "replica"
+
+    @property
+    def role(self) -> str:
+        """What the memory is: "primary", or "replica" of another one; "" before its first commit."""
+        return str((self._memory("role") or ("",))[0])
+
+    @property
+    def origin(self) -> str | None:
+        """What a replica is one of, in words."""
+        found = self._memory("origin")
+        return None if found is None else found[0]
+
+    @property
+    def beside(self) -> Path | None:
+        """See ``protocols.Store``: there is no folder beside a server."""
+        return None
+
+    def _memory(self, *names: str) -> tuple[Any, ...] | None:
+        """Properties of the memory's own node; None before its first commit."""
+        listed = ", ".join(f"m.{name}" for name in names)
+        return self._connection.row(f"MATCH (m:Memory {{namespace: $ns}}) RETURN {listed}", ns=self.namespace)
+
+    def _rows(self, query: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        self._has_read = True
+        return self._connection.rows(query, ns=self.namespace, **params)
+
+    # ---------------------------------------------------------------- reading
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """See ``protocols.Reader``.
+
+        Raises:
+            HeadMovedError: at the end: others wrote meanwhile, so what was read may be of two moments.
+        """
+        if self._moment is not None or self._connection.in_transaction:
+            yield
+            return
+        self._moment, self._has_read = self.head(), False
+        try:
+            yield
+            moment = self._moment
+        finally:
+            self._moment = None
+        if self._has_read and (head := self.head()) != moment:
+            raise HeadMovedError(f"commit {head} came while commit {moment} was read: read again")
+
+    def head(self) -> int:
+        """See ``protocols.Reader``."""
+        if self._moment is not None:
+            return self._moment
+        return int((self._memory("head") or (0,))[0])
+
+    def commits(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        """See ``protocols.Reader``."""
+        last = self.head() if upto is None else min(upto, self.head())
+        while after < last:
+            chunk = min(after + _CHUNK, last)
+            found = self._rows(
+                f"MATCH (c:Commit {{namespace: $ns}}) WHERE c.id > $after AND c.id <= $upto {_COMMIT} ORDER BY c.id",
+                after=after, upto=chunk,
+            )  # fmt: skip
+            self._sync_ids()
+            yield from map(self._commit, found)
+            after = chunk
+
+    def commits_of(self, note_id: str) -> Iterator[Commit]:
+        """See ``protocols.Reader``."""
+        found = self._rows(
+            f"""CALL () {{
+                MATCH (n:Note {{namespace: $ns, id: $id}}) RETURN n.commits AS numbers
+                UNION MATCH (n:Removed {{namespace: $ns, id: $id}}) RETURN n.commits AS numbers
+                UNION MATCH (n:Erased {{namespace: $ns, id: $id}}) RETURN n.commits AS numbers
+            }}
+            UNWIND numbers AS number WITH DISTINCT number
+            MATCH (c:Commit {{namespace: $ns, id: number}}) {_COMMIT} ORDER BY c.id""",
+            id=note_id,
+        )
+        self._sync_ids()
+        return map(self._commit, found)
+
+    def _commit(self, row: tuple[Any, ...]) -> Commit:
+        number, at, cause, payload = row
+        with self._reading():
+            changes = codec.decode(payload, number, self._ids)
+            return Commit.model_construct(id=number, at=rows.native(at), cause=cause, changes=changes)
+
+    def n_notes(self) -> int:
+        """See ``protocols.Reader``."""
+        self._has_read = True
+        return int((self._memory("n_notes") or (0,))[0])
+
+    def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
+        """See ``protocols.Reader``."""
+        if ids is None:
+            return self._notes("MATCH (n:Note {namespace: $ns})")
+        match = "UNWIND $ids AS id MATCH (n:Note {namespace: $ns, id: id})"
+        return self._notes(match, ids=list(dict.fromkeys(ids)))
+
+    def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
+        """See ``protocols.Reader``."""
+        return self._notes(
+            """MATCH (n:Note {namespace: $ns, session: $session}) WHERE n.ordinal > 0
+               WITH n ORDER BY n.ordinal DESC LIMIT $k""",
+            session=rows.digest(conversation_id, session_id), k=k,
+        )  # fmt: skip
+
+    def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
+        """See ``protocols.Reader``."""
+        wanted = list(dict.fromkeys(ordinals))
+        found = [
+            note
+            for label in ("Note", "Removed")
+            for note in self._notes(
+                f"UNWIND $ordinals AS ordinal MATCH (n:{label} {{namespace: $ns, ordinal: ordinal}})", ordinals=wanted
+            )
+        ]
+        return {note.ordinal: note for note in sorted(found, key=_ordinal)}
+
+    def _notes(self, match: str, **params: Any) -> list[Note]:
+        topics = self._topics_at(self.head())
+        found = self._rows(f"{match} RETURN {rows.SELECTED}", **params)
+        with self._reading():
+            return sorted((rows.note(_address(topics, row[0]), row) for row in found), key=_ordinal)
+
+    def last_ordinal(self) -> int:
+        """See ``protocols.Reader``."""
+        self._has_read = True
+        return int((self._memory("last_ordinal") or (0,))[0])
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """See ``protocols.Reader``."""
+        wanted = list(dict.fromkeys(ids))
+        return {
+            note_id
+            for label in ("Note", "Erased")
+            for (note_id,) in self._rows(
+                f"UNWIND $ids AS id MATCH (n:{label} {{namespace: $ns, id: id}}) RETURN DISTINCT id", ids=wanted
+            )
+        }
+
+    def erased(self) -> set[str]:
+        """See ``protocols.Reader``."""
+        return {note_id for (note_id,) in self._rows("MATCH (n:Erased {namespace: $ns}) RETURN DISTINCT n.id")}
+
+    def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
+        """See ``protocols.Reader``."""
+        types = "|".join(schema.LINK_TYPES[kind] for kind in (kinds if kinds is not None else schema.LINK_TYPES))
+        if not types:
+            return []
+        if ids is None:
+            found = self._rows(f"MATCH (:Note {{namespace: $ns}})-[r:{types}]->(:Note) {_LINK}")
+        else:
+            match = f"UNWIND $ids AS id MATCH (:Note {{namespace: $ns, id: id}})-[r:{types}]-(:Note)"
+            found = self._rows(f"{match} WITH DISTINCT r {_LINK}", ids=list(dict.fromkeys(ids)))
+        return sorted((_link(row) for row in found), key=_link_key)
+
+    def topics(self) -> dict[int, TopicRow]:
+        """See ``protocols.Reader``."""
+        return dict(self._topics_at(self.head()))
+
+    def _topics_at(self, head: int) -> dict[int, TopicRow]:
+        """The topics present, read again where the head has moved."""
+        self._has_read = True
+        if head != self._topics_head:
+            found = self._rows("MATCH (t:Topic {namespace: $ns}) RETURN t.id, t.parent, t.number, t.name, t.named_at")
+            self._topics = {topic_id: TopicRow(*row) for topic_id, *row in found}
+            self._topics_head = head
+        return self._topics
+
+    def places(self) -> dict[str, int]:
+        """See ``protocols.Reader``."""
+        found = self._rows("MATCH (n:Note {namespace: $ns}) WHERE n.topic IS NOT NULL RETURN n.id, n.topic")
+        return dict(found)
+
+    def last_topic(self) -> int:
+        """See ``protocols.Reader``."""
+        self._has_read = True
+        return int((self._memory("last_topic") or (0,))[0])
+
+    def rewrites(self, ids: Iterable[str], day: str) -> dict[str, int]:
+        """See ``protocols.Store``."""
+        query = """UNWIND $ids AS id MATCH (r:Revision {namespace: $ns, note_id: id, day: $day})
+                   RETURN id, count(r)"""
+        return dict(self._rows(query, ids=list(dict.fromkeys(ids)), day=day))
+
+    def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
+        """See ``protocols.Reader``."""
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        query = "UNWIND $keys AS key MATCH (p:Passage {key: key}) RETURN key, p.number, p.span, p.data"
+        for key, *passage in self._rows(query, keys=list(dict.fromkeys(keys))):
+            found.setdefault(key, []).append(tuple(passage))
+        with self._reading():
+            return {key: _passages(sorted(several, key=_number)) for key, several in found.items()}
+
+    def namespaces(self) -> list[str]:
+        """See ``protocols.Store``."""
+        return sorted(name for (name,) in self._rows("MATCH (m:Memory) WHERE m.head > 0 RETURN m.namespace"))
+
+    def fingerprint(self) -> str | None:
+        """See ``protocols.Store``."""
+        found = self._rows("MATCH (p:Place {name: 'zettel'}) RETURN p.embedder")
+        return found[0][0] if found else None
+
+    def check(self) -> list[Problem]:
+        """See ``protocols.Store``."""
+        found = []
+        present = schema.existing(self._connection)
+        if missing := sorted(schema.statements().keys() - present):
+            reason = f"the schema lacks {', '.join(missing)}: run zettel neo4j push, or add a note"
+            found.append(Problem(place=self._name, reason=reason))
+        if schema.VECTORS not in present and self._rows("MATCH (p:Passage) RETURN 1 LIMIT 1"):
+            reason = self._no_vectors or "open it for writing, and add a note"
+            found.append(Problem(place=self._name, reason=f"there is no index of vectors: {reason}"))
+        for query, reason in CHECKS:
+            found += [Problem(place=str(place), reason=reason) for (place,) in self._rows(query)]
+        return found
+
+    # ---------------------------------------------------------------- writing
+
+    def set_fingerprint(self, fingerprint: str) -> str:
+        """See ``protocols.Store``."""
+        self._writable()
+
+        def work(writing: Writing) -> str:
+            writing.rows("MATCH (p:Place {name: 'zettel'}) SET p.embedder = coalesce(p.embedder, $it)", it=fingerprint)
+            standing = writing.row("MATCH (p:Place {name: 'zettel'}) RETURN p.embedder")
+            return str(standing[0]) if standing else ""
+
+        standing = self.fingerprint()
+        return self._connection.write(work) if standing is None else standing
+
+    def append(self, draft: Draft, head: int) -> Commit:
+        """See ``protocols.Store``."""
+        self._writable()
+        arrivals = {note.ordinal: (note, key) for note, key in draft.arrivals}
+        self._see_to_vectors(draft.passages)
+
+        def work(writing: Writing) -> Commit:
+            held = writes.lock(writing, self.namespace)
+            self._refuse_replica(held.role)
+            if held.head != head:
+                raise HeadMovedError(f"commit {held.head} is there already, the plan was made on {head}")
+            commit = _numbered(draft, head, self._time_of(writing, head))
+            self._write(writing, held, [commit], arrivals, draft.passages, draft.rewrites)
+            return commit
+
+        return self._committing(work)
+
+    def restore(
+        self, commits: Iterable[Commit], notes: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages]
+    ) -> None:
+        """See ``protocols.Store``."""
+        self._writable()
+        commits = list(commits)
+        self._see_to_vectors(passages)
+        erased = {c.note_id for commit in commits for c in commit.changes if c.type == "erasure"}
+
+        def work(writing: Writing) -> None:
+            held = writes.lock(writing, self.namespace)
+            self._refuse_replica(held.role)
+            if held.head:
+                raise StoreError(f"namespace {self.namespace!r} of {self._name} is not empty: load into a new one")
+            self._write(writing, held, commits, notes, passages, erased=erased)
+
+        self._committing(work)
+
+    # ------------------------------------------------------------- replicas
+
+    def receive(
+        self, commits: Sequence[Commit], rows_: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages],
+        *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
+    ) -> None:  # fmt: skip
+        """Replay commits of the memory that this is a replica of, those after its head, in one step.
+
+        What people deleted by hand is passed over where a commit changes it. ``overwrite`` lets a commit change what
+        they have changed, too.
+
+        Raises:
+            ConflictError: a commit would change what people have changed; nothing was written.
+            HeadMovedError: another process has pushed meanwhile.
+        """
+        self._writable()
+        self._see_to_vectors(passages)
+
+        def work(writing: Writing) -> None:
+            held = writes.lock(writing, self.namespace, "replica", origin)
+            if held.role != "replica":
+                raise ReadOnlyError(
+                    f"namespace {self.namespace!r} of {self._name} is a memory of its own, no replica: push to another"
+                    " namespace with --to"
+                )
+            if held.head != commits[0].id - 1:
+                raise HeadMovedError(f"commit {held.head} is its newest, so commit {commits[0].id} does not follow")
+            found = [] if overwrite else edits.overwritten(writing, self.namespace, effects(commits, rows_, erased))
+            if found:
+                raise ConflictError(
+                    f"{len(found)} edits made in the graph would be overwritten, first {found[0]}: pull them first, or"
+                    " push with --overwrite",
+                    found,
+                )
+            self._write(writing, held, commits, rows_, passages, rewrites, erased=erased, lenient=True)
+
+        self._committing(work)
+
+    def as_edited(self) -> list[tuple[Note, frozenset[str]]]:
+        """All notes as they stand in the graph, each with the tags that its TAGGED relationships say."""
+        found = self._rows(edits.AS_EDITED.format(columns=rows.SELECTED))
+        with self._reading():
+            pairs = [(rows.note("", row), frozenset(drawn)) for *row, drawn in found]
+        return sorted(pairs, key=lambda pair: pair[0].ordinal)
+
+    def odd_links(self) -> list[tuple[str, str, str]]:
+        """Relationships between notes that are no links: both ends and the type."""
+        return [(a, b, type_) for a, b, type_ in self._rows(edits.ODD_LINKS, known=list(schema.LINK_KINDS))]
+
+    def n_revisions(self) -> int:
+        """The number of nodes of revisions."""
+        return int(self._rows("MATCH (r:Revision {namespace: $ns}) RETURN count(r)")[0][0])
+
+    def promote(self) -> None:
+        """Make a replica a memory of its own, which is written to from now on.
+
+        Raises:
+            StoreError: there is none.
+        """
+        self._writable()
+        query = "MATCH (m:Memory {namespace: $ns}) SET m.role = 'primary' REMOVE m.origin RETURN m.head"
+        if not self._connection.write(lambda writing: writing.rows(query, ns=self.namespace)):
+            raise StoreError(f"{self._name} has no namespace {self.namespace!r}: push a memory to it first")
+
+    def discard(self) -> None:
+        """Delete a replica, its vectors included where no other memory uses them."""
+        self._writable()
+        if self.role == "primary":
+            raise ReadOnlyError(f"namespace {self.namespace!r} of {self._name} is no replica: it is not deleted")
+        for label in schema.LABELS:  # in pieces: what is left where it is broken off goes the next time
+            while self._connection.write(partial(self._discard_some, label)):
+                pass
+        self._forget()
+
+    def _discard_some(self, label: str, writing: Writing) -> int:
+        n, keys = writing.rows(edits.DISCARD.format(label=label), ns=self.namespace)[0]
+        writes.drop_vectors(writing, keys)
+        return int(n)
+
+    def _committing(self, work: Callable[[Writing], T]) -> T:
+        """Write, and forget what was learned on the way where it was not written after all."""
+        attempts = count()
+
+        def attempt(writing: Writing) -> T:
+            if next(attempts):
+                self._forget()
+            return work(writing)
+
+        try:
+            with self._reading():
+                return self._connection.write(attempt, timeout_s=_SLOW_S)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _write(
+        self, writing: Writing, held: writes.Held, commits: Sequence[Commit], arrivals: Arrivals,
+        passages: Mapping[str, Passages], rewrites: Sequence[Commit] = (), *, erased: Set[str] = frozenset(),
+        lenient: bool = False,
+    ) -> None:  # fmt: skip
+        """Write commits, and have what is known of the graph be as after them."""
+        self._sync_ids(writing)
+        topics = self._topics if self._topics_head == held.head else self._topics_now(writing)
+        for batch, own in batches(commits, self._dated(commits, arrivals), _AT_ONCE):
+            for change in (change for commit in batch for change in commit.changes):
+                if isinstance(change, NoteChange):
+                    self._learn(change.ordinal, change.note_id)
+            graph = writes.Graph(self.namespace, self._ids, self._ordinals, topics, lenient)
+            sum_ = effects(batch, own, erased)
+            vectors = {key: passages[key] for _, key in own.values() if key in passages}
+            held = writes.write(writing, graph, held, sum_, own, vectors, rewrites, erased)
+            rewrites = ()
+            topics = {i: row for i, row in {**topics, **sum_.topics}.items() if row is not None}
+        self._topics, self._topics_head = topics, held.head
+
+    def _dated(self, commits: Sequence[Commit], arrivals: Arrivals) -> Arrivals:
+        """The rows of notes as they arrive: created when their commit was made."""
+        times: dict[int, datetime] = {}
+        for commit in commits:
+            for change in commit.changes:
+                if isinstance(change, NoteChange):
+                    times.setdefault(change.ordinal, commit.at)
+        return {
+            ordinal: (note.model_copy(update={"created_at": times.get(ordinal, note.created_at)}), key)
+            for ordinal, (note, key) in arrivals.items()
+        }
+
+    def _topics_now(self, writing: Writing) -> dict[int, TopicRow]:
+        query = "MATCH (t:Topic {namespace: $ns}) RETURN t.id, t.parent, t.number, t.name, t.named_at"
+        return {topic_id: TopicRow(*row) for topic_id, *row in writing.rows(query, ns=self.namespace)}
+
+    def _time_of(self, writing: Writing, head: int) -> datetime | None:
+        if not head:
+            return None
+        query = "MATCH (c:Commit {namespace: $ns, id: $id}) RETURN c.at"
+        found = writing.row(query, ns=self.namespace, id=head)
+        if found is None:
+            raise StoreDamagedError(f"{self._name} misses commit {head}, which is its newest: restore a copy")
+        return rows.native(found[0])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        self._writable()
+        try:
+            with self._connection.transaction():
+                self._connection.write(lambda writing: self._refuse_replica(writes.lock(writing, self.namespace).role))
+                yield
+        except BaseException:
+            self._forget()
+            raise
+
+    def _see_to_vectors(self, passages: Mapping[str, Passages]) -> None:
+        """Have an index for vectors of the dimension that comes; a server that can't have one keeps them all the same.
+
+        The schema can't be changed inside a transaction that writes; so where one is open, a later commit sees to it.
+        """
+        for found in passages.values():
+            dimension = int(found.vectors.shape[1])
+            if dimension != self._dimension and not self._connection.in_transaction:
+                self._no_vectors = schema.create_vectors(self._connection, dimension)
+                self._dimension = dimension
+            return
+
+    def _refuse_replica(self, role: str) -> None:
+        if role == "replica":
+            raise ReadOnlyError(
+                f"{self._name}, namespace {self.namespace!r}, is a replica: change the memory it comes from and push"
+                " it, or make it a memory of its own with zettel neo4j promote"
+            )
+
+    def _writable(self) -> None:
+        if self._wants_reading:
+            raise ReadOnlyError(f"{self._name} was opened with read_only=True: open it for writing to change it")
+
+    # ---------------------------------------------------------------- tools
+
+    def close(self) -> None:
+        """See ``protocols.Store``."""
+        self._connection.close()
+
+    def _sync_ids(self, writing: Writing | None = None) -> None:
+        """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins."""
+        self._has_read = True
+        query = " UNION ALL ".join(
+            f"MATCH (n:{label} {{namespace: $ns}}) WHERE n.ordinal > $newest RETURN n.ordinal, n.id"
+            for label in ("Note", "Removed", "Erased")
+        )
+        for ordinal, note_id in (writing or self._connection).rows(query, newest=self._synced, ns=self.namespace):
+            self._learn(ordinal, note_id)
+        self._synced = self._newest
+
+    def _learn(self, ordinal: int, note_id: str) -> None:
+        self._ids[ordinal] = note_id
+        self._newest = max(self._newest, ordinal)
+        self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
+
+    def _forget(self) -> None:
+        self._ids.clear()
+        self._ordinals.clear()
+        self._newest = self._synced = 0
+        self._topics_head = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn the errors of making sense of nodes into ours."""
+        try:
+            yield
+        except ZettelError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StoreDamagedError(
+                f"{self._name} holds what no zettel wrote ({reason}): run zettel neo4j check"
+            ) from error
+
+
+_COMMIT = "RETURN c.id, c.at, c.cause, c.payload"
+_LINK = """RETURN startNode(r).id, endNode(r).id, type(r), coalesce(r.weight, 1.0), coalesce(r.reason, ''),
+           coalesce(r.created_by, 'edit')"""
+_link_key = attrgetter("source_id", "target_id", "kind")
+_ordinal = attrgetter("ordinal")
+
+
+def _number(passage: tuple[Any, ...]) -> int:
+    return int(passage[0])
+
+
+def _link(row: tuple[Any, ...]) -> Link:
+    source, target, type_, weight, reason, created_by = row
+    return Link.model_construct(
+        source_id=source, target_id=target, kind=schema.LINK_KINDS[type_], weight=weight, reason=reason,
+        created_by=created_by,
+    )  # fmt: skip
+
+
+def _passages(several: list[tuple[Any, ...]]) -> Passages:
+    spans = tuple((start, end) for _, (start, end), _ in several)
+    vectors = np.stack([np.frombuffer(data, "<f2").astype(np.float32) for _, _, data in several])
+    return Passages(spans, vectors)
+
+
+def _address(topics: Mapping[int, TopicRow], topic_id: int | None) -> str:
+    """The address of a topic; "" for one that others took out while this was read."""
+    return address_of(topics, topic_id) if topic_id in topics else ""
+
+
+def _numbered(draft: Draft, head: int, last: datetime | None) -> Commit:
+    number = head + 1
+    changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
+    now = datetime.now(UTC)
+    at = now if last is None else max(now, last)  # a clock set back must not reorder the journal
+    return Commit.model_construct(id=number, at=at, cause=draft.cause, changes=changes)
