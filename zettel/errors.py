@@ -14,6 +14,7 @@
     │   └── EmbedderMismatchError the memory was made by another embedder
     ├── MissingExtraError     an optional package is not installed
     └── StoreError            the file or server that holds the memory failed
+        ├── StoreAccessError      the server does not let this user in
         ├── StoreLockedError      another process held it for too long
         ├── StoreFullError        no space left
         ├── StoreVersionError     it was written by a newer zettel
@@ -89,6 +90,10 @@ class MissingExtraError(ZettelError, ImportError):
 
 class StoreError(ZettelError):
     """The file or server that holds the memory failed."""
+
+
+class StoreAccessError(StoreError):
+    """The server does not let this user in, or wants a password."""
 
 
 class StoreLockedError(StoreError):

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import zettel
-from zettel.cli import models
+from zettel.cli import models, neo4j
 from zettel.cli.browsing import links, topics
 from zettel.cli.changing import add, forget, undo
 from zettel.cli.demonstration import demo
@@ -77,6 +77,7 @@ _PANELS = {
 
 app.command(rich_help_panel="Begin")(demo)
 app.add_typer(models.app, name="models", rich_help_panel="Begin")
+app.add_typer(neo4j.app, name="neo4j", rich_help_panel="Keep")
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)

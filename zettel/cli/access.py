@@ -4,20 +4,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
+
+import typer
 
 from zettel.cli import wording
-from zettel.errors import InputError, NotFoundError, StoreError
+from zettel.errors import InputError, NotFoundError, StoreAccessError, StoreError
 from zettel.model import Note, Status, touched
 from zettel.text import shorten
 
 if TYPE_CHECKING:
     from zettel.memory import Memory
+    from zettel.protocols import Store
 
+T = TypeVar("T")
 _SHOWN = 10  # candidates that an ambiguous id lists
 
 
@@ -26,7 +32,10 @@ def reading(address: str, *, namespace: str, embedder: str | None = None, timezo
     """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
     from zettel.registry import open_memory
 
-    with open_memory(address, namespace=namespace, embedder=embedder, timezone=timezone, read_only=True) as memory:
+    opened = _let_in(
+        lambda: open_memory(address, namespace=namespace, embedder=embedder, timezone=timezone, read_only=True)
+    )
+    with opened as memory:
         yield memory
 
 
@@ -47,11 +56,34 @@ def writing(
 
     if not make and "://" not in address and not Path(address).exists():
         raise StoreError(f"no memory at {address}: check the path, or make one with `zettel add` or `zettel ingest`")
-    with open_memory(
-        address, namespace=namespace, embedder=embedder, analyzer=analyzer,
-        timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
-    ) as memory:  # fmt: skip
+    opened = _let_in(
+        lambda: open_memory(
+            address, namespace=namespace, embedder=embedder, analyzer=analyzer,
+            timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
+        )
+    )  # fmt: skip
+    with opened as memory:
         yield memory
+
+
+def store(address: str, namespace: str, *, read_only: bool | None = None) -> Store:
+    """The store at ``address`` itself; without ``read_only``, a file for reading and a server for writing."""
+    from zettel.config import DEFAULT
+    from zettel.registry import open_store
+
+    only = "://" not in address if read_only is None else read_only
+    return _let_in(lambda: open_store(address, namespace=namespace, read_only=only, config=DEFAULT))
+
+
+def _let_in(opening: Callable[[], T]) -> T:
+    """What ``opening`` opens; where a server wants a password that the environment lacks, it is asked for."""
+    try:
+        return opening()
+    except StoreAccessError:
+        if os.environ.get("NEO4J_PASSWORD") or not sys.stdin.isatty():
+            raise
+    os.environ["NEO4J_PASSWORD"] = typer.prompt("Password for the server", hide_input=True, err=True)
+    return opening()
 
 
 def made_by(address: str, namespace: str) -> str | None:
@@ -60,7 +92,7 @@ def made_by(address: str, namespace: str) -> str | None:
     from zettel.registry import open_store
 
     try:
-        store = open_store(address, namespace=namespace, read_only=True, config=DEFAULT)
+        store = _let_in(lambda: open_store(address, namespace=namespace, read_only=True, config=DEFAULT))
     except StoreError:  # opening the memory itself says what is wrong, or makes it
         return None
     try:

@@ -14,6 +14,7 @@ from zettel.errors import (
     InputError,
     MissingExtraError,
     ReadOnlyError,
+    StoreAccessError,
     StoreDamagedError,
     StoreError,
     StoreFullError,
@@ -119,16 +120,16 @@ class Connection:
         """Whether a transaction is open, which reads and writes join."""
         return self._open is not None
 
-    def rows(self, query: str, /, **params: Any) -> list[Row]:
+    def rows(self, statement: str, /, **params: Any) -> list[Row]:
         """What a reading query returns: in the open transaction, else in one of its own, tried again where it may."""
         with self.errors():
             if self._open is not None:
-                return [tuple(record) for record in self._open.run(query, params)]
-            return self._here().execute_read(_rows, query, params)
+                return [tuple(record) for record in self._open.run(statement, params)]
+            return self._here().execute_read(_rows, statement, params)
 
-    def row(self, query: str, /, **params: Any) -> Row | None:
+    def row(self, statement: str, /, **params: Any) -> Row | None:
         """The first row that a reading query returns."""
-        found = self.rows(query, **params)
+        found = self.rows(statement, **params)
         return found[0] if found else None
 
     def write(self, work: Callable[[Writing], T], *, timeout_s: float | None = None) -> T:
@@ -195,15 +196,15 @@ class Writing:
     def __init__(self, transaction: ManagedTransaction | Transaction) -> None:
         self._transaction = transaction
 
-    def rows(self, query: str, /, **params: Any) -> list[Row]:
+    def rows(self, statement: str, /, **params: Any) -> list[Row]:
         """What a query returns."""
-        return _rows(self._transaction, query, params)
+        return _rows(self._transaction, statement, params)
 
-    def row(self, query: str, /, **params: Any) -> Row | None:
+    def row(self, statement: str, /, **params: Any) -> Row | None:
         """The first row that a query returns."""
-        return next(iter(self.rows(query, **params)), None)
+        return next(iter(self.rows(statement, **params)), None)
 
-    def each(self, query: str, items: list[Any], /, *, expect: str = "", **params: Any) -> None:
+    def each(self, statement: str, items: list[Any], /, *, expect: str = "", **params: Any) -> None:
         """Run a query over ``items``, which it unwinds as ``$items``; nothing where there are none.
 
         With ``expect`` the query must return how many of them it found, which must be all.
@@ -213,7 +214,7 @@ class Writing:
         """
         if not items:
             return
-        found = self.rows(query, items=items, **params)
+        found = self.rows(statement, items=items, **params)
         if expect and (n := found[0][0] if found else 0) != len(items):
             raise StoreDamagedError(
                 f"{n} of {len(items)} {expect} are in the graph, which its journal says are there: run"
@@ -260,7 +261,7 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
     title = code.rpartition(".")[2]
     if isinstance(error, theirs.AuthError) and not isinstance(error, theirs.Forbidden):
         given = "the password in NEO4J_PASSWORD" if os.environ.get("NEO4J_PASSWORD") else "no password"
-        return StoreError(
+        return StoreAccessError(
             f"{name} refuses user {where.user!r} with {given}: set NEO4J_USERNAME and NEO4J_PASSWORD ({title or error})"
         )
     if isinstance(error, theirs.Forbidden) or title in _READ_ONLY or "read only" in str(error).lower():

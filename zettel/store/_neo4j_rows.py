@@ -91,9 +91,15 @@ def field_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def found_by(text: str, context: str, items: Iterable[str]) -> list[str]:
-    """The stems that the full-text index has of a note, those of its annotations behind those of its text."""
-    return [term for term in (*terms(text), *annotation_terms(context, items)) if len(term) <= _LONGEST_TERM]
+def found_by(namespace: str, text: str, context: str, items: Iterable[str]) -> list[str]:
+    """What the full-text index has of a note: whose it is, the stems of its text, and those of its annotations."""
+    stems = (*terms(text), *annotation_terms(context, items))
+    return [scope(namespace), *(stem for stem in stems if len(stem) <= _LONGEST_TERM)]
+
+
+def scope(namespace: str) -> str:
+    """A term by which the notes of a namespace are found among all; no word of a text has its first character."""
+    return f"#{digest(namespace)}"
 
 
 def note(address: str, row: Sequence[Any]) -> Note:

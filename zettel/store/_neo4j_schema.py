@@ -56,6 +56,8 @@ INDEXED: tuple[tuple[str, tuple[str, ...]], ...] = (
 TERMS = "zettel_note_terms"
 VECTORS = "zettel_passage_embedding"
 _LONGEST_NAMESPACE = 200
+_DIMENSION = """SHOW VECTOR INDEXES YIELD name, options WHERE name = $name
+                RETURN options.indexConfig['vector.dimensions']"""
 
 
 def statements(dimension: int | None = None) -> dict[str, str]:
@@ -100,6 +102,9 @@ def create_vectors(connection: Connection, dimension: int) -> str:
     A server without vector indexes keeps a memory all the same; only searches for candidates need one.
     """
     try:
+        held = connection.rows(_DIMENSION, name=VECTORS)
+        if held and held[0][0] not in (None, dimension):  # of vectors that have all gone: a place has one embedder
+            connection.define(f"DROP INDEX {VECTORS} IF EXISTS")
         _create(connection, {VECTORS: statements(dimension)[VECTORS]})
     except StoreError as error:
         return str(error)

@@ -163,7 +163,7 @@ class _Writer:
         return {
             **rows.field_properties(fields),
             "topic": self._effects.seat(note_id),
-            "terms": rows.found_by(text, fields.get("context") or "", items),
+            "terms": rows.found_by(self._graph.namespace, text, fields.get("context") or "", items),
         }
 
     def _dress(self, looks: Sequence[tuple[str, Note, Seen]], verb: str) -> None:
@@ -195,7 +195,7 @@ class _Writer:
         for note_id, text, context, keywords, tags, entities in found:
             now = {"context": context, "keywords": keywords, "tags": tags, "entities": entities, **words[note_id]}
             items = [item for name in ("keywords", "tags", "entities") for item in now[name] or ()]
-            stems[note_id] = {"terms": rows.found_by(text, now["context"] or "", items)}
+            stems[note_id] = {"terms": rows.found_by(self._graph.namespace, text, now["context"] or "", items)}
         changed = [
             {"id": i, "fields": {**rows.field_properties(after), **stems.get(i, {})}} for i, after in fields.items()
         ]

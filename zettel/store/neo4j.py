@@ -36,6 +36,7 @@ from zettel.store import _neo4j_edits as edits
 from zettel.store import _neo4j_rows as rows
 from zettel.store import _neo4j_schema as schema
 from zettel.store import _neo4j_writes as writes
+from zettel.store._neo4j_candidates import Candidates
 from zettel.store._neo4j_checks import CHECKS
 from zettel.store._neo4j_connection import SCHEMES, Connection, Writing, parse
 from zettel.store._neo4j_effects import Arrivals, batches, effects
@@ -61,7 +62,7 @@ def open_store(address: str, *, namespace: str, read_only: bool, config: Config)
     return Neo4jStore(address, namespace=namespace, read_only=read_only, patience_s=config.busy_timeout_s)
 
 
-class Neo4jStore:
+class Neo4jStore(Candidates):
     """See ``protocols.Store``. Not safe for two threads at once; the memory above it takes turns.
 
     A server shows each statement what is committed when it reads it. So ``one_moment`` looks at the head before and
@@ -138,9 +139,9 @@ class Neo4jStore:
         listed = ", ".join(f"m.{name}" for name in names)
         return self._connection.row(f"MATCH (m:Memory {{namespace: $ns}}) RETURN {listed}", ns=self.namespace)
 
-    def _rows(self, query: str, /, **params: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
         self._has_read = True
-        return self._connection.rows(query, ns=self.namespace, **params)
+        return self._connection.rows(statement, ns=self.namespace, **params)
 
     # ---------------------------------------------------------------- reading
 
@@ -455,6 +456,8 @@ class Neo4jStore:
         for label in schema.LABELS:  # in pieces: what is left where it is broken off goes the next time
             while self._connection.write(partial(self._discard_some, label)):
                 pass
+        unnamed = "MATCH (p:Place {name: 'zettel'}) WHERE NOT EXISTS { MATCH (:Passage) } REMOVE p.embedder"
+        self._connection.write(lambda writing: writing.rows(unnamed))
         self._forget()
 
     def _discard_some(self, label: str, writing: Writing) -> int:

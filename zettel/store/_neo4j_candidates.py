@@ -1,0 +1,148 @@
+"""Candidates for a search from the server's own indexes, so that no process needs to hold the whole memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from zettel.filters import SEARCHED, Filter
+from zettel.protocols import Vector
+from zettel.store import _neo4j_rows as rows
+from zettel.store._neo4j_schema import TERMS, VECTORS
+
+_WIDER = 4  # times as many are asked for again, where a filter or another memory left too few
+
+_NEAREST = f"""
+CALL db.index.vector.queryNodes('{VECTORS}', $n, $vector) YIELD node AS p, score
+WITH p, score ORDER BY score DESC
+OPTIONAL MATCH (n:Note {{{{vector_key: p.key}}}}) WHERE {{condition}}
+RETURN n.id, n.metadata, score"""
+_SAYING = f"""
+CALL db.index.fulltext.queryNodes('{TERMS}', $query, {{{{limit: $n}}}}) YIELD node AS n, score
+RETURN CASE WHEN {{condition}} THEN n.id END, n.metadata, score ORDER BY score DESC, n.ordinal"""
+_COUNT = f"""
+UNWIND $queries AS query
+CALL (query) {{ CALL db.index.fulltext.queryNodes('{TERMS}', query[1]) YIELD node RETURN count(node) AS n }}
+RETURN query[0], n"""
+_AROUND = """
+UNWIND $ids AS id MATCH (n:Note {namespace: $ns, id: id}) WHERE n.session IS NOT NULL
+CALL (n) {
+    MATCH (m:Note {namespace: $ns, session: n.session}) WHERE m.ordinal < n.ordinal AND m.status IN $searched
+    RETURN m.id AS other ORDER BY m.ordinal DESC LIMIT $window
+    UNION ALL
+    MATCH (m:Note {namespace: $ns, session: n.session}) WHERE m.ordinal > n.ordinal AND m.status IN $searched
+    RETURN m.id AS other ORDER BY m.ordinal LIMIT $window
+}
+RETURN DISTINCT other"""
+_NEWEST = """
+MATCH (n:Note {namespace: $ns}) WHERE n.time IS NOT NULL AND n.status IN $searched
+RETURN n.time ORDER BY n.time DESC LIMIT 1"""
+
+
+class Candidates:
+    """The half of the store that supplies candidates; see ``shortlist.Shortlister``."""
+
+    namespace: str
+
+    def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def census(self) -> tuple[int, int]:
+        """The number of notes present, and the sum of their texts' numbers of terms."""
+        found = self._rows("MATCH (m:Memory {namespace: $ns}) RETURN m.n_notes, m.n_terms")
+        return (int(found[0][0]), int(found[0][1])) if found else (0, 0)
+
+    def frequencies(self, stems: Iterable[str]) -> dict[str, int]:
+        """The number of notes present that have each stem, in text or annotations; 0 for one that none has."""
+        queries = [[stem, f'+"{self._scope}" +"{stem}"'] for stem in dict.fromkeys(stems)]
+        return {str(stem): int(n) for stem, n in self._rows(_COUNT, queries=queries)} if queries else {}
+
+    def nearest_notes(self, vector: Vector, allowed: Filter, k: int) -> list[str]:
+        """The notes let through that are nearest by their best passages, nearest first: about, as the index is."""
+        return self._widening(_NEAREST, allowed, k, vector=vector.tolist())
+
+    def notes_saying(self, stems: Sequence[str], allowed: Filter, k: int) -> list[str]:
+        """The notes let through that have most to do with some stems, by the server's BM25, best first."""
+        words = " ".join(f'"{stem}"' for stem in dict.fromkeys(stems))
+        asked = f'+"{self._scope}"^0 +({words})'
+        return self._widening(_SAYING, allowed, k, query=asked) if words else []
+
+    def _widening(self, statement: str, allowed: Filter, k: int, **params: Any) -> list[str]:
+        """What a statement over an index gives, asked for more until ``k`` are let through or there are no more."""
+        condition, values = self._condition(allowed)
+        n = 2 * k
+        while True:
+            found = self._rows(statement.format(condition=condition), n=n, **values, **params)
+            ids = dict.fromkeys(i for i, metadata, _ in found if i is not None and _fits(allowed, metadata))
+            if len(ids) >= k or len(found) < n:
+                return list(ids)[:k]
+            n *= _WIDER
+
+    def passing(self, allowed: Filter, at_most: int) -> list[str] | None:
+        """All notes let through where they are ``at_most`` so many; None where there are more."""
+        condition, values = self._condition(allowed)
+        limit = "" if allowed.where else f" LIMIT {at_most + 1:d}"
+        query = f"MATCH (n:Note {{namespace: $ns}}) WHERE {condition} RETURN n.id, n.metadata{limit}"
+        ids = [i for i, metadata in self._rows(query, **values) if _fits(allowed, metadata)]
+        return ids if len(ids) <= at_most else None
+
+    def drawn(self, allowed: Filter, share: float) -> list[str]:
+        """The notes let through whose lot is below ``share``."""
+        condition, values = self._condition(allowed)
+        query = f"""MATCH (n:Note {{namespace: $ns}}) WHERE n.lot < $share AND {condition}
+                    RETURN n.id, n.metadata ORDER BY n.ordinal"""
+        return [i for i, metadata in self._rows(query, share=share, **values) if _fits(allowed, metadata)]
+
+    def around(self, ids: Iterable[str], window: int) -> list[str]:
+        """The ``window`` searched messages before and after each note in its session."""
+        wanted = list(dict.fromkeys(ids))
+        found = self._rows(_AROUND, ids=wanted, window=window, searched=list(SEARCHED)) if wanted and window else []
+        return [str(other) for (other,) in found]
+
+    def newest_time(self) -> datetime | None:
+        """When the newest thing happened that a search shows unasked; None where no time is known."""
+        found = self._rows(_NEWEST, searched=list(SEARCHED))
+        return rows.native(found[0][0]) if found else None
+
+    @property
+    def _scope(self) -> str:
+        return rows.scope(self.namespace)
+
+    def _condition(self, allowed: Filter) -> tuple[str, dict[str, Any]]:
+        """A filter as a condition on ``n``, and its values: what it keeps out, the filter does.
+
+        It may let through some more at the end of a time that is known to the month or the year, and all metadata.
+        """
+        parts = ["n.namespace = $ns", "n.status IN $status"]
+        values: dict[str, Any] = {"status": sorted(allowed.status)}
+        if allowed.until is not None:
+            parts.append("n.time < $until")
+            values["until"] = rows.time_of(allowed.until)
+        if allowed.since is not None:
+            parts.append("n.time > CASE n.time_precision WHEN 'year' THEN $year WHEN 'month' THEN $month ELSE $day END")
+            since = rows.time_of(allowed.since)
+            values |= {"year": _before(since, 367), "month": _before(since, 32), "day": _before(since, 2)}
+        if allowed.speakers is not None:
+            people = self._rows("MATCH (p:Person {namespace: $ns}) RETURN p.name")
+            parts.append("n.speaker IN $speakers")
+            values["speakers"] = sorted(name for (name,) in people if name.casefold() in allowed.speakers)
+        if allowed.tags:
+            parts.append("all(tag IN $tags WHERE tag IN n.tags)")
+            values["tags"] = sorted(allowed.tags)
+        if allowed.where:
+            parts.append("n.metadata IS NOT NULL")
+        return " AND ".join(parts), values
+
+
+def _fits(allowed: Filter, metadata: str | None) -> bool:
+    return not allowed.where or allowed.fits_metadata(json.loads(metadata or "{}"))
+
+
+def _before(time: datetime, days: int) -> datetime:
+    """Some days earlier, or the beginning of the calendar."""
+    try:
+        return time - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=time.tzinfo)
