@@ -133,7 +133,8 @@ def open_memory(
     """Open the memory at ``address``, and make it where there is none.
 
     Args:
-        address: a path to a file, or ":memory:" for one that ends with the process.
+        address: a path to a file; ":memory:" for one that ends with the process; or a Neo4j server's address
+            (neo4j://user@host:7687/database, with the password in the environment as NEO4J_PASSWORD).
         namespace: which of the memories kept at that place; each has a journal of its own.
         embedder: an embedder, or the name of one ("minilm", "sentence_transformers:MODEL"); None for the one that made
             the memory's vectors, and the default in a new memory.

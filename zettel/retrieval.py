@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice, pairwise
 from math import ceil
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from zettel.errors import InputError
 from zettel.filters import Filter
 from zettel.index import ExactIndex
 from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
-from zettel.protocols import Query, Reader, Signal, Vector
-from zettel.scoring import Fused, Fusion, Route, RoutedScan, Scan
+from zettel.protocols import Columns, Query, Reader, Signal, Vector
+from zettel.scoring import Census, Fused, Fusion, Route, RoutedScan, Scan
 from zettel.text import shorten, terms
 from zettel.times import query_interval
 
@@ -35,6 +35,42 @@ _VIA_COSINE = 0.3  # a neighbor that shares no word with the query counts as wal
 _Reason: TypeAlias = Callable[[Scan, int], str | None]
 Linked: TypeAlias = Callable[[Sequence[str], Sequence[LinkKind]], Iterable[Link]]
 """Gives the links of some notes that are of some kinds."""
+
+
+class Table(Protocol):
+    """Notes as rows: the index of a whole memory, or the part of one that a question may find.
+
+    By row: ``ids``, ``tags`` and ``metadata``.
+    """
+
+    def __len__(self) -> int: ...
+    @property
+    def ids(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def tags(self) -> Sequence[frozenset[str]]: ...  # noqa: D102
+    @property
+    def metadata(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+
+    def row(self, note_id: str) -> int | None:
+        """A note's row; None where it is not in the table."""
+        ...
+
+    def columns(self) -> Columns:
+        """What signals read of all rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What is known of the whole memory where a table holds a part of it.
+
+    ``scored`` are the rows that may be found; the others are there for their words and vectors, as context.
+    ``standing`` tells for how many notes each row stands where measures are standardized. Both have shape ``(n,)``.
+    """
+
+    census: Census
+    scored: NDArray[np.bool_]
+    standing: NDArray[np.float64]
 
 
 def read_query(text: str, vector: Vector, at: datetime) -> Query:
@@ -70,7 +106,7 @@ def present(index: ExactIndex) -> datetime:
 class Ranking:
     """All rows a search scored, with what is needed to order and to explain them."""
 
-    index: ExactIndex
+    index: Table
     scan: Scan
     signals: Sequence[Signal]
     fused: Fused
@@ -157,19 +193,22 @@ class Ranking:
 
 
 def rank(
-    index: ExactIndex, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config,
-    links_of: Linked | None = None, *, route: Route | None = None, k: int = 10,
+    index: Table, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config,
+    links_of: Linked | None = None, *, route: Route | None = None, k: int = 10, sampled: Sampled | None = None,
 ) -> Ranking:  # fmt: skip
     """Score the rows the filter lets through, then walk the links of the best, where ``links_of`` gives any.
 
-    With a ``route``, only those are scored that may be among the best ``k``, and those that links lead to.
+    With a ``route``, only those are scored that may be among the best ``k``, and those that links lead to. ``sampled``
+    is given where ``index`` holds a part of the memory.
     """
     allowed_mask = allowed_rows(index, allowed)
     columns = index.columns()
-    scan = Scan(query, columns, config)
+    if sampled is not None:
+        allowed_mask &= sampled.scored
+    scan = Scan(query, columns, config, sampled.census if sampled else None)
     if route is not None:
         scan = RoutedScan(query, columns, config, allowed_mask, k, route)
-    fusion = Fusion(scan, signals, allowed_mask, config.weights)
+    fusion = Fusion(scan, signals, allowed_mask, config.weights, sampled.standing if sampled else None)
     ranking = Ranking(index, scan, signals, fusion.fused(), fusion.mask, {})
     if links_of is None or not config.expansion:
         return ranking
@@ -207,7 +246,7 @@ def _lent(
     return {row: lent for row, lent in reached.items() if allowed[row] and told[columns.speaker[row]]}
 
 
-def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
+def allowed_rows(index: Table, allowed: Filter) -> NDArray[np.bool_]:
     """The rows a filter lets through, as a mask."""
     columns = index.columns()
     searched = np.array([status in allowed.status for status in STATUSES], np.bool_)
@@ -227,11 +266,13 @@ def allowed_rows(index: ExactIndex, allowed: Filter) -> NDArray[np.bool_]:
 
 
 def why_not(
-    ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collection[str] | None = None
-) -> WhyNot:
+    ranking: Ranking, note: Note, allowed: Filter, k: int, found: Collection[str] | None = None,
+    *, shortlisted: bool = False,
+) -> WhyNot:  # fmt: skip
     """Which step of a search lost a note, and by how much.
 
     ``ranking`` is that of all notes; ``found`` are the ids that a routed search returned, None of one that was not.
+    Where searches are ``shortlisted``, it is that of the notes looked at, this one included.
     """
     if note.status not in allowed.status:
         return WhyNot(note_id=note.id, step="status", why=f"It is not searched: {allowed.refusal(note)}.")
@@ -243,7 +284,12 @@ def why_not(
     score = float(ranking.fused.scores[row])
     signals = ranking.signals_of(row)
     if place <= k and found is not None and note.id not in found:
-        why = f"Routing lost it: among all notes it is at rank {place}, but its topic or its code seemed too far."
+        why = (
+            f"The shortlist lost it: beside the notes looked at it would be at rank {place}, but was not among those"
+            " nearest to the question, nor among those that share most words with it."
+            if shortlisted
+            else f"Routing lost it: among all notes it is at rank {place}, but its topic or its code seemed too far."
+        )
         return WhyNot(note_id=note.id, step="routed", why=why, rank=place, score=score, signals=signals)
     if place <= k:
         why = f"It is found, at rank {place}: {ranking.why(row)}"
@@ -252,8 +298,9 @@ def why_not(
     behind = float(ranking.fused.scores[last]) - score
     gaps = {n: float(p[last] - p[row]) for n, p in ranking.fused.parts.items()}
     worst = max(gaps, key=lambda name: gaps[name])
+    of = f"{len(ranking.rows)} notes looked at" if shortlisted else f"{len(ranking.rows)}"
     why = (
-        f"It is outranked: at rank {place} of {len(ranking.rows)}, {behind:.2f} of score behind the last of {k} hits;"
+        f"It is outranked: at rank {place} of {of}, {behind:.2f} of score behind the last of {k} hits;"
         f" it loses most by {worst} ({gaps[worst]:.2f})."
     )
     return WhyNot(

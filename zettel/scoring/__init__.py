@@ -2,6 +2,6 @@
 
 from zettel.scoring._fusion import Fused, Fusion, fuse
 from zettel.scoring._routed import Route, RoutedScan
-from zettel.scoring._scan import Scan
+from zettel.scoring._scan import Census, Scan
 
-__all__ = ["Fused", "Fusion", "Route", "RoutedScan", "Scan", "fuse"]
+__all__ = ["Census", "Fused", "Fusion", "Route", "RoutedScan", "Scan", "fuse"]

@@ -31,18 +31,21 @@ class Fusion:
     """Signals added up over the rows that a mask lets through.
 
     Measures are standardized over those rows only, so what a filter shuts out cannot bear on what it lets in; term
-    statistics are the whole memory's. Of a routed scan, all rows are scored by its estimates first. Then those that may
-    be among the best are computed, and the signals that read cosines say anew what they think; the other rows are left
-    at -inf, as if the mask shut them out.
+    statistics are the whole memory's. ``standing`` tells for how many notes each row stands there, shape ``(n,)``; for
+    one, where it is not given. Of a routed scan, all rows are scored by its estimates first. Then those that may be
+    among the best are computed, and the signals that read cosines say anew what they think; the other rows are left at
+    -inf, as if the mask shut them out.
     """
 
     def __init__(
-        self, scan: Scan, signals: Sequence[Signal], mask: NDArray[np.bool_], weights: Mapping[str, float] | None = None
-    ) -> None:
+        self, scan: Scan, signals: Sequence[Signal], mask: NDArray[np.bool_],
+        weights: Mapping[str, float] | None = None, standing: Values | None = None,
+    ) -> None:  # fmt: skip
         self._scan = scan
         self._weights = weights or {}
         self._allowed = mask
         self._rows = np.flatnonzero(mask)
+        self._standing = None if standing is None else standing[self._rows]
         self._values: dict[str, Values] = {}
         self._parts: dict[str, Values] = {}
         routed = scan if isinstance(scan, RoutedScan) else None
@@ -91,9 +94,7 @@ class Fusion:
         searched = values[self._rows] if len(self._rows) < len(values) else values.copy()
         if not len(searched):
             return np.zeros_like(values)
-        mean = searched.sum() / len(searched)
-        searched -= mean
-        spread = sqrt(sum(float(part @ part) for part in _pieces(searched)) / len(searched))
+        mean, spread = _moments(searched) if self._standing is None else _weighted(searched, self._standing)
         if spread < _FLAT:
             return np.zeros_like(values)
         result: Values = values - mean
@@ -106,6 +107,20 @@ def fuse(
 ) -> Fused:
     """Score the rows that ``mask`` lets through; see ``Fusion``."""
     return Fusion(scan, signals, mask, weights).fused()
+
+
+def _moments(values: Values) -> tuple[float, float]:
+    """Mean and standard deviation; the mean is taken off ``values``."""
+    mean = float(values.sum()) / len(values)
+    values -= mean
+    return mean, sqrt(sum(float(part @ part) for part in _pieces(values)) / len(values))
+
+
+def _weighted(values: Values, weights: Values) -> tuple[float, float]:
+    """Mean and standard deviation of values that stand for ``weights`` each."""
+    total = max(float(weights.sum()), 1.0)
+    mean = float((values * weights).sum()) / total
+    return mean, sqrt(float(((values - mean) ** 2 * weights).sum()) / total)
 
 
 def _pieces(values: Values) -> Iterator[Values]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,14 +22,24 @@ def reduced(passages: Values, starts: NDArray[np.int64]) -> tuple[Values, Values
     return np.maximum.reduceat(passages, starts), np.add.reduceat(passages, starts) / counts
 
 
-class Scan:
-    """See ``protocols.Scan``."""
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What BM25 asks of a whole memory: its number of notes, how many terms their texts have, how many have a stem."""
 
-    def __init__(self, query: Query, columns: Columns, config: Config) -> None:
+    n_notes: int
+    n_terms: int
+    frequencies: Mapping[str, int]
+
+
+class Scan:
+    """See ``protocols.Scan``. ``census`` is given where ``columns`` are only a part of the memory."""
+
+    def __init__(self, query: Query, columns: Columns, config: Config, census: Census | None = None) -> None:
         self.query = query
         self.columns = columns
         self.n_rescored = len(columns.vectors)  # passages whose cosine was computed, rather than estimated
         self._config = config
+        self._census = census
         self._bm25: dict[bool, Values] = {}
         self._said: dict[int, list[str]] = {}
 
@@ -97,19 +108,23 @@ class Scan:
     def _saturation(self) -> NDArray[np.float32]:
         """What a term's frequency is weighed against in each note, by its length: ``(n,)``."""
         k1, b, lengths = self._config.k1, self._config.b, self.columns.lengths
-        mean = max(float(lengths[self.columns.alive].sum()) / self._n_alive, 1e-9)
+        n_terms = self._census.n_terms if self._census else float(lengths[self.columns.alive].sum())
+        mean = max(n_terms / self._n_notes, 1e-9)
         saturation: NDArray[np.float32] = k1 * (1 - b + b * lengths / mean)
         return np.maximum(saturation, np.finfo(np.float32).tiny)  # a term that is not there counts 0, never 0 / 0
 
     @cached_property
-    def _n_alive(self) -> int:
-        return max(int(np.count_nonzero(self.columns.alive)), 1)
+    def _n_notes(self) -> int:
+        return max(self._census.n_notes if self._census else int(np.count_nonzero(self.columns.alive)), 1)
+
+    def _frequency(self, term: str, posting: Posting) -> int:
+        return self._census.frequencies.get(term, 0) if self._census else len(posting.rows)
 
     def _score_terms(self, *, context: bool) -> Values:
-        n, saturation = self._n_alive, self._saturation
+        n, saturation = self._n_notes, self._saturation
         score = np.zeros(self.columns.n)
-        for _, posting in self._postings:
-            df = len(posting.rows)
+        for term, posting in self._postings:
+            df = self._frequency(term, posting)
             if df:
                 idf = np.log(1 + (n - df + 0.5) / (df + 0.5))
                 if context:

@@ -60,8 +60,9 @@ def parse(address: str) -> Where:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"{_masked(address)!r} is no address ({error}): use {_FORM}") from error
-    if parts.password is not None:
+        reason = "its port is no number" if "@" in address else error  # which might quote a part of a password
+        raise InputError(f"{_masked(address)!r} is no address ({reason}): use {_FORM}") from None
+    if parts.password is not None or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         raise InputError(
             f"{_masked(address)!r} has a password in it, which the shell's history and the process list would show: put"
             " it into the environment as NEO4J_PASSWORD"
@@ -79,7 +80,7 @@ def parse(address: str) -> Where:
 
 
 def _masked(address: str) -> str:
-    return re.sub(r"(//[^/@]*?):[^/]*@", r"\1:***@", address)
+    return re.sub(r"//([^:@]*):.*@", r"//\1:***@", address, flags=re.DOTALL)
 
 
 class Connection:
@@ -285,6 +286,11 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
         )
     if title == "ConstraintValidationFailed":
         return StoreDamagedError(f"{name} holds what its journal does not know of ({error}): run zettel neo4j check")
+    if title == "ConstraintCreationFailed":
+        return StoreError(
+            f"{name} holds nodes of another application that break a constraint of zettel's ({_first_line(error)}): use"
+            " another database, or change them"
+        )
     if isinstance(error, theirs.IncompleteCommit):
         return StoreError(
             f"{name} went away while it was writing: the commit is there whole, or not at all; look at the log before"

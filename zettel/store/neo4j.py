@@ -82,6 +82,7 @@ class Neo4jStore(Candidates):
         self._topics_head: int | None = None  # the head at which they are so; None: not known
         self._moment: int | None = None  # the head that reads inside ``one_moment`` see
         self._has_read = False  # whether anything was read in it
+        self._is_primary = False  # whether it is known to be
         self._no_vectors = ""  # why the server has no index of vectors
         self._dimension: int | None = None  # for which an index of vectors was seen to
         try:
@@ -116,7 +117,11 @@ class Neo4jStore(Candidates):
     @property
     def read_only(self) -> bool:
         """See ``protocols.Store``; a replica is, too."""
-        return self._wants_reading or self.role == "replica"
+        if not self._wants_reading and not self._is_primary:
+            role = self.role
+            self._is_primary = role == "primary"  # which it stays
+            return role == "replica"
+        return self._wants_reading
 
     @property
     def role(self) -> str:
