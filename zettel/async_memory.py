@@ -44,6 +44,7 @@ class AsyncMemory:
     recall = _mirrored(Memory.recall)
     why_not = _mirrored(Memory.why_not)
     update = _mirrored(Memory.update)
+    take_edits = _mirrored(Memory.take_edits)
     mark_used = _mirrored(Memory.mark_used)
     forget = _mirrored(Memory.forget)
     link = _mirrored(Memory.link)

@@ -458,6 +458,7 @@ class Memory(Reading):
                 self._ledger = Ledger()  # what is held of the note outside of the store goes too
                 self._queries.clear()
                 self._tree, self._router, self._materials = None, None, Materials(self._reader.notes)
+                self._shortlist = None
                 if self._index is not None:
                     self._index.remove([id])
 

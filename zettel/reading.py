@@ -229,9 +229,13 @@ class Reading:
         """
         retrieval.check_query(query, k)
         allowed = Filter.of(self._zone, **filters)
-        with self._lock:
+
+        def read() -> list[Hit]:
             ranking = self._rank(query, at, allowed, k)
             return ranking.hits(k, self._reader) if ranking else []
+
+        with self._lock:
+            return self._steadily(read)
 
     def recall(
         self, query: str, max_tokens: int = 1000, *, at: datetime | str | None = None, **filters: Unpack[Filters]
@@ -259,7 +263,8 @@ class Reading:
         """
         retrieval.check_query(query, k)
         allowed = Filter.of(self._zone, **filters)
-        with self._lock:
+
+        def read() -> WhyNot:
             note = self.get(id)
             shortlist = self._get_shortlist()
             ranking = (
@@ -274,20 +279,20 @@ class Reading:
             found = None if routed is None else {routed.index.ids[row] for row in routed.top(k)}
             return retrieval.why_not(ranking, note, allowed, k, found, shortlisted=shortlist is not None)
 
+        with self._lock:
+            return self._steadily(read)
+
     def _rank(
         self, query: str, at: datetime | str | None, allowed: Filter, k: int, *, exact: bool = False
     ) -> retrieval.Ranking | None:
+        """Score what answers a question. To be called inside one moment of the store."""
         shortlist = None if exact else self._get_shortlist()
         if shortlist is not None:
             return self._rank_few(shortlist, query, at, allowed, k)
-
-        def read() -> tuple[ExactIndex, Router | None]:
-            index = self._caught_up()
-            return index, None if exact or len(index) < self.config.exact_below else self._get_router(index)
-
-        index, router = self._steadily(read)
+        index = self._caught_up()
         if not len(index):
             return None
+        router = None if exact or len(index) < self.config.exact_below else self._get_router(index)
         asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
         question = retrieval.read_query(query, self._query_vector(query), asked)
         route = None if router is None else router.route(question.vector, self.config)
@@ -307,14 +312,10 @@ class Reading:
         self, shortlist: Shortlist, query: str, at: datetime | str | None, allowed: Filter, k: int,
         forced: Sequence[str] = (),
     ) -> retrieval.Ranking | None:  # fmt: skip
-        vector = self._query_vector(query)
-
-        def read() -> retrieval.Ranking | None:
-            asked = moment(at, self._zone)[0] if at is not None else in_zone(shortlist.present(), self._zone)
-            question = retrieval.read_query(query, vector, asked)
-            return shortlist.rank(question, allowed, self._parts.signals, k, forced)
-
-        return self._steadily(read)
+        """The same of a shortlist of the store's."""
+        asked = moment(at, self._zone)[0] if at is not None else in_zone(shortlist.present(), self._zone)
+        question = retrieval.read_query(query, self._query_vector(query), asked)
+        return shortlist.rank(question, allowed, self._parts.signals, k, forced)
 
     def _get_router(self, index: ExactIndex) -> Router:
         if self._router is None or self._router.head != index.head:

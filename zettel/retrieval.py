@@ -38,18 +38,24 @@ Linked: TypeAlias = Callable[[Sequence[str], Sequence[LinkKind]], Iterable[Link]
 
 
 class Table(Protocol):
-    """Notes as rows: the index of a whole memory, or the part of one that a question may find.
-
-    By row: ``ids``, ``tags`` and ``metadata``.
-    """
+    """Notes as rows: the index of a whole memory, or the part of one that a question may find."""
 
     def __len__(self) -> int: ...
+
     @property
-    def ids(self) -> Sequence[str]: ...  # noqa: D102
+    def ids(self) -> Sequence[str]:
+        """The note of each row."""
+        ...
+
     @property
-    def tags(self) -> Sequence[frozenset[str]]: ...  # noqa: D102
+    def tags(self) -> Sequence[frozenset[str]]:
+        """Its tags."""
+        ...
+
     @property
-    def metadata(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+    def metadata(self) -> Sequence[Mapping[str, Any]]:
+        """Its metadata."""
+        ...
 
     def row(self, note_id: str) -> int | None:
         """A note's row; None where it is not in the table."""

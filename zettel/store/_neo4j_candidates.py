@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,10 +18,10 @@ _NEAREST = f"""
 CALL db.index.vector.queryNodes('{VECTORS}', $n, $vector) YIELD node AS p, score
 WITH p, score ORDER BY score DESC
 OPTIONAL MATCH (n:Note {{{{vector_key: p.key}}}}) WHERE {{condition}}
-RETURN n.id, n.metadata, score"""
+RETURN n.id, {{metadata}}, score"""
 _SAYING = f"""
 CALL db.index.fulltext.queryNodes('{TERMS}', $query, {{{{limit: $n}}}}) YIELD node AS n, score
-RETURN CASE WHEN {{condition}} THEN n.id END, n.metadata, score ORDER BY score DESC, n.ordinal"""
+RETURN CASE WHEN {{condition}} THEN n.id END, {{metadata}}, score ORDER BY score DESC, n.ordinal"""
 _COUNT = f"""
 UNWIND $queries AS query
 CALL (query) {{ CALL db.index.fulltext.queryNodes('{TERMS}', query[1]) YIELD node RETURN count(node) AS n }}
@@ -46,13 +46,16 @@ class Candidates:
 
     namespace: str
 
+    def _memory(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
     def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
     def census(self) -> tuple[int, int]:
         """The number of notes present, and the sum of their texts' numbers of terms."""
-        found = self._rows("MATCH (m:Memory {namespace: $ns}) RETURN m.n_notes, m.n_terms")
-        return (int(found[0][0]), int(found[0][1])) if found else (0, 0)
+        memory = self._memory()
+        return int(memory.get("n_notes", 0)), int(memory.get("n_terms", 0))
 
     def frequencies(self, stems: Iterable[str]) -> dict[str, int]:
         """The number of notes present that have each stem, in text or annotations; 0 for one that none has."""
@@ -72,9 +75,10 @@ class Candidates:
     def _widening(self, statement: str, allowed: Filter, k: int, **params: Any) -> list[str]:
         """What a statement over an index gives, asked for more until ``k`` are let through or there are no more."""
         condition, values = self._condition(allowed)
-        n = 2 * k
+        asked = statement.format(condition=condition, metadata="n.metadata" if allowed.where else "null")
+        n = k
         while True:
-            found = self._rows(statement.format(condition=condition), n=n, **values, **params)
+            found = self._rows(asked, n=n, **values, **params)
             ids = dict.fromkeys(i for i, metadata, _ in found if i is not None and _fits(allowed, metadata))
             if len(ids) >= k or len(found) < n:
                 return list(ids)[:k]

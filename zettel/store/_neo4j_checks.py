@@ -11,6 +11,12 @@ CHECKS: tuple[tuple[str, str], ...] = (
         "its journal left another number of notes: one was added or deleted by hand",
     ),
     (
+        """MATCH (m:Memory {namespace: $ns})
+           WITH m, COUNT { MATCH (c:Commit {namespace: $ns}) } AS n WHERE n <> m.head
+           RETURN m.namespace + ': ' + n + ' commits'""",
+        "its head is another number: one was added or deleted by hand",
+    ),
+    (
         """MATCH (n:Note {namespace: $ns})
            OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag)
            WITH n, collect(t.name) AS drawn

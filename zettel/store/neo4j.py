@@ -80,7 +80,7 @@ class Neo4jStore(Candidates):
         self._synced = 0  # the ordinal up to which all are known
         self._topics: dict[int, TopicRow] = {}
         self._topics_head: int | None = None  # the head at which they are so; None: not known
-        self._moment: int | None = None  # the head that reads inside ``one_moment`` see
+        self._moment: Mapping[str, Any] | None = None  # what the memory's own node says inside ``one_moment``
         self._has_read = False  # whether anything was read in it
         self._is_primary = False  # whether it is known to be
         self._no_vectors = ""  # why the server has no index of vectors
@@ -126,23 +126,24 @@ class Neo4jStore(Candidates):
     @property
     def role(self) -> str:
         """What the memory is: "primary", or "replica" of another one; "" before its first commit."""
-        return str((self._memory("role") or ("",))[0])
+        return str(self._memory().get("role", ""))
 
     @property
     def origin(self) -> str | None:
         """What a replica is one of, in words."""
-        found = self._memory("origin")
-        return None if found is None else found[0]
+        return self._memory().get("origin")
 
     @property
     def beside(self) -> Path | None:
         """See ``protocols.Store``: there is no folder beside a server."""
         return None
 
-    def _memory(self, *names: str) -> tuple[Any, ...] | None:
-        """Properties of the memory's own node; None before its first commit."""
-        listed = ", ".join(f"m.{name}" for name in names)
-        return self._connection.row(f"MATCH (m:Memory {{namespace: $ns}}) RETURN {listed}", ns=self.namespace)
+    def _memory(self) -> Mapping[str, Any]:
+        """What the memory's own node says, inside one moment as at its beginning; nothing before the first commit."""
+        if self._moment is not None:
+            return self._moment
+        found = self._connection.row("MATCH (m:Memory {namespace: $ns}) RETURN properties(m)", ns=self.namespace)
+        return found[0] if found else {}
 
     def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
         self._has_read = True
@@ -160,10 +161,10 @@ class Neo4jStore(Candidates):
         if self._moment is not None or self._connection.in_transaction:
             yield
             return
-        self._moment, self._has_read = self.head(), False
+        self._moment, self._has_read = self._memory(), False
+        moment = self.head()
         try:
             yield
-            moment = self._moment
         finally:
             self._moment = None
         if self._has_read and (head := self.head()) != moment:
@@ -171,9 +172,7 @@ class Neo4jStore(Candidates):
 
     def head(self) -> int:
         """See ``protocols.Reader``."""
-        if self._moment is not None:
-            return self._moment
-        return int((self._memory("head") or (0,))[0])
+        return int(self._memory().get("head", 0))
 
     def commits(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         """See ``protocols.Reader``."""
@@ -211,8 +210,7 @@ class Neo4jStore(Candidates):
 
     def n_notes(self) -> int:
         """See ``protocols.Reader``."""
-        self._has_read = True
-        return int((self._memory("n_notes") or (0,))[0])
+        return int(self._memory().get("n_notes", 0))
 
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
@@ -249,8 +247,7 @@ class Neo4jStore(Candidates):
 
     def last_ordinal(self) -> int:
         """See ``protocols.Reader``."""
-        self._has_read = True
-        return int((self._memory("last_ordinal") or (0,))[0])
+        return int(self._memory().get("last_ordinal", 0))
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """See ``protocols.Reader``."""
@@ -299,8 +296,7 @@ class Neo4jStore(Candidates):
 
     def last_topic(self) -> int:
         """See ``protocols.Reader``."""
-        self._has_read = True
-        return int((self._memory("last_topic") or (0,))[0])
+        return int(self._memory().get("last_topic", 0))
 
     def rewrites(self, ids: Iterable[str], day: str) -> dict[str, int]:
         """See ``protocols.Store``."""
