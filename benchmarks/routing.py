@@ -30,7 +30,7 @@ import zettel
 from zettel.filters import Filter
 from zettel.index import ExactIndex
 from zettel.memory import Memory
-from zettel.retrieval import Ranking
+from zettel.retrieval import Ranking, Table
 
 _TOP = 10
 _FORGOTTEN = 0.2
@@ -85,12 +85,12 @@ def compare(exact: Memory, routed: Memory, questions: Sequence[str]) -> Figures:
         figures.routed_s.append(routed_s)
         figures.fused.append(_shared(_ids(wanted.index, wanted.top(_TOP)), _ids(found.index, found.top(_TOP))))
         figures.rescored.append(found.scan.n_rescored / len(found.scan.columns.vectors))
-        near = [_ids(r.index, r.index.nearest(vector, _TOP).rows.tolist()) for r in (wanted, found)]
-        figures.dense.append(_shared(*near))
+        indexes = [r.index for r in (wanted, found) if isinstance(r.index, ExactIndex)]
+        figures.dense.append(_shared(*(_ids(index, index.nearest(vector, _TOP).rows.tolist()) for index in indexes)))
     return figures
 
 
-def _ids(index: ExactIndex, rows: Sequence[int]) -> set[str]:
+def _ids(index: Table, rows: Sequence[int]) -> set[str]:
     return {index.ids[row] for row in rows}
 
 
