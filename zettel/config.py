@@ -40,7 +40,8 @@ class Config:
     exact_below: int = 50_000
     """Notes from which on a search is routed through topics and codes instead of scoring every vector.
 
-    On a server with indexes of its own, it is then these that name the notes to be read. Measured: below about 20,000 it costs more than it saves (docs/measurements.md).
+    On a server with indexes of its own, it is then these that name the notes to be read. Measured: below about 20,000
+    routing costs more than it saves (docs/measurements.md).
     """
 
     lsh_bits: int = 384

@@ -22,7 +22,7 @@ _SAMPLE = 50  # notes whose own vectors serve as queries
 _TOP = 10
 _ENOUGH = 0.9  # recall below which searches miss too much to leave it unsaid
 _Z = 1.96  # of a 95% interval
-_WIDER = "searches find {:.3f} of what scoring all notes finds: raise Config.exact_below, or for a file Config.beam_share"
+_WIDER = "searches find {:.3f} of what scoring all notes finds: raise Config.exact_below, or Config.beam_share"
 _DIFFERS = "what the store shows is not what the journal amounts to: restore a copy of the memory"
 
 
