@@ -21,6 +21,7 @@ from zettel.model import (
     touched,
 )
 from zettel.protocols import TopicRow
+from zettel.store._shared import spoken_of
 
 LinkKey: TypeAlias = tuple[str, str, str]
 Arrivals: TypeAlias = Mapping[int, tuple[Note, str]]
@@ -106,7 +107,7 @@ def effects(commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = fr
     sum_ = Effects(commits)
     for commit in commits:
         for change in commit.changes:
-            for note_id in dict.fromkeys(_spoken_of(change)):
+            for note_id in dict.fromkeys(spoken_of(change)):
                 mentioned = sum_.mentions.setdefault(note_id, [])
                 if mentioned[-1:] != [commit.id]:
                     mentioned.append(commit.id)
@@ -115,12 +116,6 @@ def effects(commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = fr
             if isinstance(change, Erasure) or erased.isdisjoint(touched(change)):
                 _add(sum_, change, commit.id, arrivals)
     return sum_
-
-
-def _spoken_of(change: Change) -> tuple[str, ...]:
-    """The notes under which a commit is found again: those it is about, and those whose text it quotes."""
-    trigger = getattr(change, "trigger", None)
-    return (*touched(change), *getattr(change, "derived_from", ()), *((trigger,) if trigger else ()))
 
 
 def _add(sum_: Effects, change: Change, commit: int, arrivals: Arrivals) -> None:

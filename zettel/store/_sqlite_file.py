@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from zettel.errors import (
     StoreFullError,
     StoreLockedError,
     StoreVersionError,
-    ZettelError,
 )
+from zettel.store._shared import making_sense
 
 APPLICATION_ID = 0x5A45544C  # "ZETL": tells a zettel memory from another program's database
 
@@ -243,18 +243,8 @@ class SQLiteFile:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn the errors of making sense of rows into ours."""
-        try:
-            yield
-        except ZettelError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise StoreDamagedError(
-                f"{self.address} holds what no zettel wrote ({reason}): restore a copy of the file"
-            ) from error
+    def _reading(self) -> AbstractContextManager[None]:
+        return making_sense(self.address, "restore a copy of the file")
 
     def _translated(self, error: sqlite3.Error) -> StoreError | ReadOnlyError:
         name = getattr(error, "sqlite_errorname", "") or ""

@@ -8,7 +8,7 @@ what the library needs besides stands in their properties. One layout serves a `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -28,7 +28,6 @@ from zettel.errors import (
     StoreDamagedError,
     StoreError,
     StoreVersionError,
-    ZettelError,
 )
 from zettel.model import Commit, Link, LinkKind, Note, NoteChange, Problem
 from zettel.protocols import Draft, Passages, TopicRow
@@ -40,6 +39,7 @@ from zettel.store._neo4j_candidates import Candidates
 from zettel.store._neo4j_checks import CHECKS
 from zettel.store._neo4j_connection import SCHEMES, Connection, Writing, parse
 from zettel.store._neo4j_effects import Arrivals, batches, effects
+from zettel.store._shared import making_sense, numbered
 
 __all__ = ["SCHEMES", "Neo4jStore", "open_store"]
 
@@ -361,7 +361,7 @@ class Neo4jStore(Candidates):
             self._refuse_replica(held.role)
             if held.head != head:
                 raise HeadMovedError(f"commit {held.head} is there already, the plan was made on {head}")
-            commit = _numbered(draft, head, self._time_of(writing, head))
+            commit = numbered(draft, head, datetime.now(UTC), self._time_of(writing, head))
             self._write(writing, held, [commit], arrivals, draft.passages, draft.rewrites)
             return commit
 
@@ -590,18 +590,8 @@ class Neo4jStore(Candidates):
         self._newest = self._synced = 0
         self._topics_head = None
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn the errors of making sense of nodes into ours."""
-        try:
-            yield
-        except ZettelError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise StoreDamagedError(
-                f"{self._name} holds what no zettel wrote ({reason}): run zettel neo4j check"
-            ) from error
+    def _reading(self) -> AbstractContextManager[None]:
+        return making_sense(self._name, "run zettel neo4j check")
 
 
 _COMMIT = "RETURN c.id, c.at, c.cause, c.payload"
@@ -632,11 +622,3 @@ def _passages(several: list[tuple[Any, ...]]) -> Passages:
 def _address(topics: Mapping[int, TopicRow], topic_id: int | None) -> str:
     """The address of a topic; "" for one that others took out while this was read."""
     return address_of(topics, topic_id) if topic_id in topics else ""
-
-
-def _numbered(draft: Draft, head: int, last: datetime | None) -> Commit:
-    number = head + 1
-    changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
-    now = datetime.now(UTC)
-    at = now if last is None else max(now, last)  # a clock set back must not reorder the journal
-    return Commit.model_construct(id=number, at=at, cause=draft.cause, changes=changes)

@@ -43,6 +43,7 @@ from zettel.model import (
     touched,
 )
 from zettel.protocols import Draft, Passages, TopicRow
+from zettel.store._shared import numbered, spoken_of
 from zettel.store._sqlite_file import SQLiteFile
 
 SCHEMES = ("",)
@@ -311,7 +312,7 @@ class SQLiteStore(SQLiteFile):
             newest = self.head()
             if newest != head:
                 raise HeadMovedError(f"commit {newest} is there already, the plan was made on {head}")
-            commit = self._numbered(draft, head)
+            commit = numbered(draft, head, datetime.now(UTC), self._time_of(head))
             self._write(commit, draft.arrivals)
             self._insert_passages(draft.passages)
             self._check_vectors(draft)
@@ -346,14 +347,11 @@ class SQLiteStore(SQLiteFile):
             if not self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone():
                 raise HeadMovedError(f"the vectors of note {note.id} are gone since the plan was made")
 
-    def _numbered(self, draft: Draft, head: int) -> Commit:
-        number = head + 1
-        changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
-        now = datetime.now(UTC)
-        if head:
-            last = self._one("SELECT at FROM commits WHERE ns = ? AND id = ?", self._ns, head)[0]
-            now = max(now, datetime.fromisoformat(last))  # a clock set back must not reorder the journal
-        return Commit.model_construct(id=number, at=now, cause=draft.cause, changes=changes)
+    def _time_of(self, number: int) -> datetime | None:
+        if not number:
+            return None
+        at: str = self._one("SELECT at FROM commits WHERE ns = ? AND id = ?", self._ns, number)[0]
+        return datetime.fromisoformat(at)
 
     def restore(
         self, commits: Iterable[Commit], notes: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages]
@@ -388,7 +386,7 @@ class SQLiteStore(SQLiteFile):
         payload = codec.encode(commit.changes, self._ordinals)
         row = (self._ns, commit.id, commit.at.isoformat(), commit.cause, payload)
         self._db.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?)", row)
-        touches = {(self._ns, self._ordinals[n], commit.id) for c in commit.changes for n in _mentioned(c)}
+        touches = {(self._ns, self._ordinals[n], commit.id) for c in commit.changes for n in spoken_of(c)}
         self._db.executemany("INSERT INTO touches VALUES (?, ?, ?)", touches)
 
     def _insert_note(self, note: Note, key: str, commit: int) -> None:
@@ -566,12 +564,6 @@ def _packed(fields: dict[str, Any]) -> str:
     """Revisable fields as JSON, without those that have their default value."""
     kept = {k: v for k, v in fields.items() if (tuple(v) if isinstance(v, list) else v) != _DEFAULTS[k]}
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
-
-
-def _mentioned(change: Change) -> tuple[str, ...]:
-    """The notes under which a commit is found again: those it is about, and those whose text it quotes."""
-    trigger = getattr(change, "trigger", None)
-    return (*touched(change), *getattr(change, "derived_from", ()), *((trigger,) if trigger else ()))
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
