@@ -1,8 +1,10 @@
-"""Writes ``schemas/*.json``: the JSON Schema of every value that crosses zettel's boundary.
+"""Writes what other programs may read of zettel's formats: JSON Schemas, and the graph in Neo4j.
 
     python schemas/generate.py
 
-A test fails when a schema is stale.
+``*.json`` is the JSON Schema of every value that crosses zettel's boundary. ``neo4j.cypher`` has the constraints and
+indexes of a memory on a Neo4j server, ``neo4j.grass`` and ``queries/`` the style and the saved queries for its Browser.
+A test fails when one of them is stale.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from zettel import model
+from zettel import model, neo4j_browser
+from zettel.store import _neo4j_schema
 
 MODELS: tuple[type[BaseModel], ...] = (
     model.Message, model.Source, model.Note, model.Link, model.Commit, model.HistoryEntry, model.FieldDiff, model.Hit,
     model.WhyNot, model.Progress, model.IngestReport, model.Verification,
 )  # fmt: skip
+
+_DIMENSION = 384  # of the default embedder's vectors
 
 
 def schemas() -> dict[str, str]:
@@ -27,6 +32,17 @@ def schemas() -> dict[str, str]:
     }
 
 
+def graph() -> dict[str, str]:
+    """What is about the graph in Neo4j, as file name and text."""
+    return {
+        "neo4j.cypher": "".join(f"{made};\n" for made in _neo4j_schema.statements(_DIMENSION).values()),
+        "neo4j.grass": neo4j_browser.style(),
+        **{f"queries/{name}.cypher": query.text for name, query in neo4j_browser.queries().items()},
+    }
+
+
 if __name__ == "__main__":
-    for name, text in schemas().items():
-        (Path(__file__).parent / name).write_text(text, encoding="utf-8")
+    for name, text in (schemas() | graph()).items():
+        file = Path(__file__).parent / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
 from zettel.embedding import vector_key
-from zettel.errors import EmbedderMismatchError, InputError
+from zettel.errors import EmbedderMismatchError, InputError, StoreDamagedError
+from zettel.journal import State, apply
 from zettel.model import (
     Commit,
     Erasure,
@@ -42,7 +44,7 @@ class Replica(Store, Protocol):
 
     @property
     def role(self) -> str:
-        """What the memory is: "primary", or "replica" of another one; "" before its first commit."""
+        """What the memory is: "primary", "replica", or "discarded" (in part); "" before its first commit."""
         ...
 
     @property
@@ -53,12 +55,13 @@ class Replica(Store, Protocol):
     def receive(
         self, commits: Sequence[Commit], rows_: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages],
         *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
+        before: Mapping[str, Mapping[str, Any]],
     ) -> None:  # fmt: skip
         """Replay commits of the memory that this is a replica of, those after its head, in one step."""
         ...
 
-    def as_edited(self) -> list[tuple[Note, frozenset[str]]]:
-        """All notes as they stand in the graph, each with the tags that are drawn at it."""
+    def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
+        """All notes as they stand in the graph, each with the tags that are drawn at it; and what makes no sense."""
         ...
 
     def odd_links(self) -> list[tuple[str, str, str]]:
@@ -115,6 +118,7 @@ def push(
         replica.receive(
             commits, rows, source.passages(key for _, key in rows.values()),
             rewrites=_blanked(commits, source, replica), erased=source.erased(), origin=origin, overwrite=overwrite,
+            before=_before(source, replica),
         )  # fmt: skip
         told = Pushed(commits[-1].id, goal, told.notes + len(rows))
         if on_progress is not None:
@@ -152,6 +156,18 @@ def _blanked(commits: Sequence[Commit], source: Reader, replica: Reader) -> list
     return [ours for ours, theirs in pairs if ours.changes != theirs.changes]
 
 
+def _before(source: Reader, replica: Reader) -> dict[str, dict[str, Any]]:
+    """The fields of the replica's notes by its own journal, where an erasure has blanked them in the memory's."""
+    if source.erased() <= replica.erased():
+        return {}
+    return {note_id: fields for note_id, (_, fields) in _as_pushed(replica).notes.items()}
+
+
+def _as_pushed(replica: Reader) -> State:
+    """What a replica's own journal amounts to, whatever people have changed in its graph."""
+    return apply(State(), (change for commit in replica.commits() for change in commit.changes), replica.erased())
+
+
 def _expect_same_journal(source: Reader, replica: Replica) -> None:
     """Refuse a replica of another memory.
 
@@ -161,6 +177,8 @@ def _expect_same_journal(source: Reader, replica: Replica) -> None:
     head = replica.head()
     if not head:
         return
+    if replica.role == "discarded":
+        raise InputError("the namespace on the server was begun to be deleted: push to it with --rebuild")
     if replica.role == "primary":
         raise InputError(
             "the namespace on the server is a memory of its own, no replica: push to another one with --to NAME"
@@ -172,7 +190,9 @@ def _expect_same_journal(source: Reader, replica: Replica) -> None:
         )
     for number in dict.fromkeys((1, head)):
         ours = next(source.commits(number - 1, number))
-        theirs = next(replica.commits(number - 1, number))
+        theirs = next(replica.commits(number - 1, number), None)
+        if theirs is None:
+            raise StoreDamagedError(f"commit {number} is missing in the graph: push with --rebuild --overwrite")
         if (ours.at, ours.cause) != (theirs.at, theirs.cause):
             raise InputError(
                 f"the namespace on the server holds a replica of another memory ({replica.origin}): push to another one"
@@ -220,26 +240,49 @@ def find_edits(source: Reader, replica: Replica) -> Edits:
     Raises:
         InputError: it is a replica of another memory.
     """
-    _expect_same_journal(source, replica)
-    base = Snapshot(source, replica.head())
-    known = {note.id: note for note in base.notes()}
+    with source.one_moment(), replica.one_moment():
+        return _edits(source, replica)
+
+
+def _edits(source: Reader, replica: Replica) -> Edits:
+    if source is not replica:
+        _expect_same_journal(source, replica)
+    known = {note.id: note for note in Snapshot(source, replica.head()).notes()}
     now = {note.id: note for note in source.notes()}
-    edits: list[Edit] = []
-    refused: list[Problem] = []
+    base = _as_pushed(replica)  # and not as the memory has it: an erasure since may have blanked that
+    notes, strange = replica.as_edited()
     erased = source.erased()  # such a note goes from the graph by the next push
-    drawn = [(note, tags) for note, tags in replica.as_edited() if note.id not in erased]
-    for note, tags in drawn:
-        if note.id in known:
-            refused += _unchangeable(note, known[note.id])
-            edits += _fields_edited(note, tags, known[note.id], now.get(note.id))
+    drawn = {note.id: (note, tags) for note, tags in notes if note.id not in erased}
+    edits: list[Edit] = []
+    refused = list(strange)
+    for note_id, (note, tags) in drawn.items():
+        if note_id in known and note_id in base.notes:
+            refused += _unchangeable(note, known[note_id])
+            edits += _fields_edited(note, tags, base.notes[note_id][1], now.get(note_id))
         else:
-            refused.append(Problem(place=f"note {note.id}", reason="it was made in the graph: add it to the memory"))
-    for note_id in sorted(known.keys() - {note.id for note, _ in drawn}):
+            refused.append(Problem(place=f"note {note_id}", reason="it was made in the graph: add it to the memory"))
+    gone = known.keys() - drawn.keys() - {problem.place.removeprefix("note ") for problem in strange}
+    for note_id in sorted(gone):
         reason = "it was deleted in the graph: forget it in the memory, or bring it back by push --rebuild"
         refused.append(Problem(place=f"note {note_id}", reason=reason))
-    gone = known.keys() - {note.id for note, _ in drawn}
-    linked, odd = _links_edited(base, source, replica, gone)
-    return Edits((*edits, *linked), (*refused, *odd))
+    linked, odd = _links_edited(base, source, replica, gone | erased)
+    usable: list[Edit] = []
+    for edit in (*edits, *linked):
+        if fault := _refusal(edit, now):
+            refused.append(Problem(place=f"note {edit.note_id}", reason=fault))
+        else:
+            usable.append(edit)
+    return Edits(tuple(usable), (*refused, *odd))
+
+
+def _refusal(edit: Edit, now: Mapping[str, Note]) -> str:
+    """Why an edit can't be taken over into notes as they are now; "" where it can, or where nothing is to be done."""
+    if edit.memory == edit.graph:
+        return ""
+    there = edit.note_id in now and (edit.target_id is None or edit.target_id in now)
+    fault = unusable(edit, now.get(edit.note_id)) if there else "the memory has no such note any more"
+    what = f"its {edit.field}" if edit.what == "note" else f"its {edit.field} link to note {edit.target_id}"
+    return f"{what} can't become {edit.graph!r}: {fault}" if fault else ""
 
 
 def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
@@ -249,11 +292,11 @@ def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
             yield Problem(place=f"note {note.id}", reason=reason)
 
 
-def _fields_edited(note: Note, drawn: frozenset[str], known: Note, now: Note | None) -> Iterator[Edit]:
-    before, graph = revisable_fields(known), revisable_fields(note)
+def _fields_edited(note: Note, drawn: frozenset[str], before: Mapping[str, Any], now: Note | None) -> Iterator[Edit]:
+    graph = revisable_fields(note)
     memory = {} if now is None else revisable_fields(now)
-    if drawn != {tag for tag in known.tags if tag and len(tag) <= _LONGEST}:
-        kept = [tag for tag in known.tags if tag in drawn or len(tag) > _LONGEST]
+    if drawn != {tag for tag in before["tags"] if tag and len(tag) <= _LONGEST}:
+        kept = [tag for tag in before["tags"] if tag in drawn or len(tag) > _LONGEST]
         graph["tags"] = [*kept, *sorted(drawn.difference(kept))]
     for name in EDITABLE:
         if graph[name] != before[name]:
@@ -261,13 +304,11 @@ def _fields_edited(note: Note, drawn: frozenset[str], known: Note, now: Note | N
 
 
 _LONGEST = 500  # characters of a tag that has a node; see ``store._neo4j_rows``
-_Sides: TypeAlias = dict[tuple[str, str, str], dict[str, Any]]
 
 
-def _links_edited(
-    base: Reader, source: Reader, replica: Replica, gone: Set[str]
-) -> tuple[list[Edit], list[Problem]]:
-    before, graph, memory = (_sides(reader.links()) for reader in (base, replica, source))
+def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str]) -> tuple[list[Edit], list[Problem]]:
+    before = {key: _side(link["weight"], link["reason"]) for key, link in base.links.items()}
+    graph, memory = ({k.key: _side(k.weight, k.reason) for k in reader.links()} for reader in (replica, source))
     edits = [
         Edit("link", key[0], key[2], before.get(key), graph.get(key), memory.get(key), key[1])
         for key in sorted(before.keys() | graph.keys())
@@ -281,8 +322,8 @@ def _links_edited(
     return edits, odd
 
 
-def _sides(links: Iterable[Link]) -> _Sides:
-    return {link.key: {"weight": link.weight, "reason": link.reason or _DRAWN} for link in links}
+def _side(weight: float, reason: str) -> dict[str, Any]:
+    return {"weight": weight, "reason": reason or _DRAWN}
 
 
 def unusable(edit: Edit, known: Note | None) -> str:
@@ -291,6 +332,8 @@ def unusable(edit: Edit, known: Note | None) -> str:
         if edit.what == "note":
             if known is None:
                 return "the memory has no such note any more"
+            if edit.field == "tags" and "" in edit.graph:
+                return "a tag needs a name"
             Note.model_validate({**known.model_dump(), **parsed_fields({edit.field: edit.graph})})
         elif edit.graph is not None:
             if edit.note_id == edit.target_id:
@@ -323,7 +366,14 @@ def compare(source: Store, replica: Replica) -> Comparison:
         InputError: it is a replica of another memory.
     """
     _expect_same_journal(source, replica)
-    ours, theirs = _census(source), _census(replica)
+    with source.one_moment(), replica.one_moment():
+        return _compared(source, replica)
+
+
+def _compared(source: Store, replica: Replica) -> Comparison:
+    changes = (change for commit in source.commits() for change in commit.changes)
+    ours = {**_census(source), "revisions": sum(isinstance(change, Revision) for change in changes)}
+    theirs = {**_census(replica), "revisions": replica.n_revisions()}
     problems = [
         Problem(place=name, reason=f"the memory has {ours[name]:,}, the graph {theirs[name]:,}: push or pull")
         for name in ours
@@ -338,15 +388,11 @@ def compare(source: Store, replica: Replica) -> Comparison:
 
 
 def _census(store: Store) -> dict[str, int]:
-    """How much there is of what, the revisions by the journal, and by their nodes where there are such."""
-    changes = [change for commit in store.commits() for change in commit.changes]
-    shown = getattr(store, "n_revisions", None)
     return {
         "commits": store.head(),
         "notes": store.n_notes(),
         "links": len(store.links()),
         "topics": len(store.topics()),
-        "revisions": shown() if shown else sum(isinstance(change, Revision) for change in changes),
         "erased": len(store.erased()),
     }
 
@@ -360,8 +406,11 @@ def _journals_differ(source: Reader, replica: Reader, head: int) -> Iterator[Pro
 def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
     """Where the graph is not what the memory was when it was last pushed."""
     known = {note.id: note for note in base.notes()}
-    held = {note.id: note for note in replica.notes()}
-    for note_id in sorted(known.keys() | held.keys()):
+    sound, strange = replica.as_edited()
+    yield from strange
+    held = {note.id: note for note, _ in sound}
+    unread = {problem.place.removeprefix("note ") for problem in strange}
+    for note_id in sorted((known.keys() | held.keys()) - unread):
         ours, theirs = known.get(note_id), held.get(note_id)
         if ours is None or theirs is None:
             reason = "the memory has no such note: push, or push --rebuild"
@@ -389,10 +438,35 @@ def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
 
 def _vectors_differ(source: Store, replica: Replica) -> Iterator[Problem]:
     fingerprint = source.fingerprint() or ""
-    keys = {vector_key(fingerprint, note): note.id for note in replica.notes()}
-    ours, theirs = source.passages(keys), replica.passages(keys)
-    for key, note_id in keys.items():
-        mine, other = ours.get(key), theirs.get(key)
-        same = mine is not None and other is not None and mine.spans == other.spans
-        if mine is not None and not (same and other is not None and (mine.vectors == other.vectors).all()):
-            yield Problem(place=f"the vectors of note {note_id}", reason="they differ in the graph: push --rebuild")
+    keys = {vector_key(fingerprint, note): note.id for note in source.notes()}
+    for some in _pieces(keys):
+        ours, theirs = source.passages(some), replica.passages(some)
+        for key in some:
+            mine, other = ours.get(key), theirs.get(key)
+            same = mine is not None and other is not None and mine.spans == other.spans
+            if mine is not None and not (same and other is not None and (mine.vectors == other.vectors).all()):
+                reason = "they differ in the graph: push --rebuild"
+                yield Problem(place=f"the vectors of note {keys[key]}", reason=reason)
+
+
+def _pieces(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while piece := list(islice(rest, _AT_ONCE)):
+        yield piece
+
+
+def promote(replica: Replica) -> None:
+    """Make a replica a memory of its own, which is written to from now on.
+
+    Raises:
+        InputError: people have changed its graph, so that it is not what its journal says; or there is no replica.
+    """
+    if replica.role != "replica":
+        raise InputError("there is no replica in that namespace: push a memory to it first")
+    found = find_edits(replica, replica)
+    if n := len(found.edits) + len(found.refused):
+        raise InputError(
+            f"{n} changes were made in the graph, of which its journal knows nothing: pull them into the memory it"
+            " comes from, or take them back by push --rebuild"
+        )
+    replica.promote()

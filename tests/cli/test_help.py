@@ -12,11 +12,14 @@ from zettel.cli import app
 ROOT = get_command(app)
 COMMANDS = {
     "demo", "models list", "models get", "ingest", "add", "search", "recall", "show", "topics", "links", "log", "diff",
-    "undo", "forget", "verify", "export", "load", "stats", "bench",
+    "undo", "forget", "verify", "export", "load", "stats", "bench", "neo4j serve", "neo4j push", "neo4j pull",
+    "neo4j check", "neo4j promote", "neo4j style",
 }  # fmt: skip
 READING = {
     "search", "recall", "show", "topics", "links", "log", "diff", "verify", "stats", "models list", "ingest", "bench",
+    "neo4j push", "neo4j pull", "neo4j check",
 }  # fmt: skip
+WITHOUT_MEMORY = {"demo", "models list", "models get", "bench", "neo4j promote", "neo4j style"}
 
 
 def leaves(command, prefix=()):
@@ -40,7 +43,7 @@ def test_a_command_and_each_of_its_parameters_have_help(name, command, cli):
     assert ("--json" in result.stdout) == (name in READING)
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS - {"demo", "models list", "models get", "bench"}))
+@pytest.mark.parametrize("name", sorted(COMMANDS - WITHOUT_MEMORY))
 def test_the_memory_comes_first(name):
     command = dict(leaves(ROOT))[name]
     assert command.params[0].name == "memory" and command.params[0].metavar == "MEMORY"
@@ -51,9 +54,8 @@ def test_the_version_is_the_package_s(process):
 
 
 def test_help_imports_nothing_heavy():
-    code = (
-        "import zettel.cli, sys; print([m for m in ('numpy', 'pydantic', 'spacy', 'onnxruntime') if m in sys.modules])"
-    )
+    heavy = ("numpy", "pydantic", "spacy", "onnxruntime", "neo4j")
+    code = f"import zettel.cli, sys; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 

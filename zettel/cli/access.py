@@ -66,13 +66,12 @@ def writing(
         yield memory
 
 
-def store(address: str, namespace: str, *, read_only: bool | None = None) -> Store:
-    """The store at ``address`` itself; without ``read_only``, a file for reading and a server for writing."""
+def store(address: str, namespace: str, *, read_only: bool) -> Store:
+    """The store at ``address`` itself."""
     from zettel.config import DEFAULT
     from zettel.registry import open_store
 
-    only = "://" not in address if read_only is None else read_only
-    return _let_in(lambda: open_store(address, namespace=namespace, read_only=only, config=DEFAULT))
+    return _let_in(lambda: open_store(address, namespace=namespace, read_only=read_only, config=DEFAULT))
 
 
 def _let_in(opening: Callable[[], T]) -> T:

@@ -60,7 +60,9 @@ def serve(
     from zettel.neo4j_browser.pages import Pages
 
     home = folder or Path(f"{memory}.neo4j")
-    with closing(access.store(memory, namespace)) as source, Pages() as pages:
+    if "://" in memory:
+        raise InputError(f"{memory!r} is on a server already: open that server's Browser")
+    with closing(access.store(memory, namespace, read_only=True)) as source, Pages() as pages:
         password = _password(home)
         installation = neo4j_server.find(_installations(), release)
         warn(f"starting Neo4j {installation.version} ...")
@@ -236,8 +238,10 @@ def check(
 @app.command()
 def promote(*, uri: Uri = None, namespace: options.Namespace = "default") -> None:
     """Make a replica on a server a memory of its own, which is written to from now on and no longer pushed to."""
+    from zettel.replication import promote as make_primary
+
     with closing(_replica(_address(uri), namespace)) as replica:
-        replica.promote()
+        make_primary(replica)
     write(f"namespace {namespace} is a memory of its own: open it by its address")
 
 
@@ -260,7 +264,7 @@ def _both(
     from zettel.cli import access
 
     with (
-        closing(access.store(memory, namespace)) as source,
+        closing(access.store(memory, namespace, read_only=True)) as source,
         closing(_replica(_address(uri), to or namespace, read_only=read_only)) as replica,
     ):
         yield source, replica
@@ -321,7 +325,7 @@ def _expect_no_edits(source: Store, replica: Replica, *, overwrite: bool) -> Non
     """Refuse to throw away what people changed in the graph."""
     from zettel.replication import find_edits
 
-    if overwrite or not replica.head():
+    if overwrite or not replica.head() or replica.role == "discarded":
         return
     n = len(find_edits(source, replica).edits)
     if n:
@@ -369,7 +373,7 @@ def _words(edit: Edit, title: Title) -> tuple[str, str]:
     ends = f"{edit.field} link: {title(edit.note_id)} → {title(edit.target_id or '')}"
     if edit.graph is None:
         return "-", f"{ends} removed"
-    return ("~" if edit.before else "+"), f"{ends} ({edit.graph['weight']:g}: {edit.graph['reason']})"
+    return ("~" if edit.before else "+"), f"{ends} ({edit.graph['weight']}: {edit.graph['reason']})"
 
 
 def _write_problems(problems: Sequence[Problem]) -> None:

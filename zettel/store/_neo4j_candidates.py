@@ -12,6 +12,7 @@ from zettel.protocols import Vector
 from zettel.store import _neo4j_rows as rows
 from zettel.store._neo4j_schema import TERMS, VECTORS
 
+_WORDS = 500  # of a question, the rarest, that are looked for: a server refuses some more than a thousand
 _WIDER = 4  # times as many are asked for again, where a filter or another memory left too few
 
 _NEAREST = f"""
@@ -68,7 +69,11 @@ class Candidates:
 
     def notes_saying(self, stems: Sequence[str], allowed: Filter, k: int) -> list[str]:
         """The notes let through that have most to do with some stems, by the server's BM25, best first."""
-        words = " ".join(f'"{stem}"' for stem in dict.fromkeys(stems))
+        different = list(dict.fromkeys(stems))
+        if len(different) > _WORDS:
+            rare = self.frequencies(different)
+            different = sorted(different, key=lambda stem: rare[stem] or self.census()[0])[:_WORDS]
+        words = " ".join(f'"{stem}"' for stem in different)
         asked = f'+"{self._scope}"^0 +({words})'
         return self._widening(_SAYING, allowed, k, query=asked) if words else []
 

@@ -17,7 +17,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
         "its head is another number: one was added or deleted by hand",
     ),
     (
-        """MATCH (n:Note {namespace: $ns})
+        """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
            OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag)
            WITH n, collect(t.name) AS drawn
            WITH n, drawn, [x IN coalesce(n.tags, []) WHERE x <> '' AND size(x) <= 500] AS held
@@ -26,7 +26,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
         "its tags and its TAGGED relationships differ: edited by hand",
     ),
     (
-        """MATCH (n:Note {namespace: $ns})
+        """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
            OPTIONAL MATCH (n)-[:MENTIONS]->(e:Entity)
            WITH n, collect(e.name) AS drawn
            WITH n, drawn, [x IN coalesce(n.entities, []) WHERE x <> '' AND size(x) <= 500] AS held
@@ -35,17 +35,24 @@ CHECKS: tuple[tuple[str, str], ...] = (
         "its entities and its MENTIONS relationships differ: edited by hand",
     ),
     (
-        """MATCH (n:Note {namespace: $ns})
+        """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
            OPTIONAL MATCH (n)-[:IN_TOPIC]->(t:Topic)
            WITH n, collect(t.id) AS drawn WHERE drawn <> CASE WHEN n.topic IS NULL THEN [] ELSE [n.topic] END
            RETURN 'note ' + n.id""",
         "its topic and its IN_TOPIC relationship differ: edited by hand",
     ),
     (
-        """MATCH (t:Topic {namespace: $ns})
+        """MATCH (t:Topic {namespace: $ns}) WHERE t.id > 0
            OPTIONAL MATCH (t)-[:CHILD_OF]->(p:Topic)
            WITH t, collect(p.id) AS drawn WHERE drawn <> CASE WHEN t.parent IS NULL THEN [] ELSE [t.parent] END
            RETURN 'topic ' + t.id""",
         "its parent and its CHILD_OF relationship differ: edited by hand",
+    ),
+    (
+        """MATCH (p:Passage)
+           WHERE NOT EXISTS { MATCH (n:Note {vector_key: p.key}) }
+             AND NOT EXISTS { MATCH (n:Removed {vector_key: p.key}) }
+           RETURN DISTINCT 'vectors ' + p.key""",
+        "no note uses them: a note was deleted by hand",
     ),
 )

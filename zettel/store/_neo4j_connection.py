@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -80,7 +81,7 @@ def parse(address: str) -> Where:
 
 
 def _masked(address: str) -> str:
-    return re.sub(r"//([^:@]*):.*@", r"//\1:***@", address, flags=re.DOTALL)
+    return re.sub(r"//([^:/]*):.*@", r"//\1:***@", address, flags=re.DOTALL)
 
 
 class Connection:
@@ -112,11 +113,6 @@ class Connection:
             self._driver.close()
 
     @property
-    def is_open(self) -> bool:
-        """Whether it was not closed yet."""
-        return self._session is not None
-
-    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, which reads and writes join."""
         return self._open is not None
@@ -125,7 +121,7 @@ class Connection:
         """What a reading query returns: in the open transaction, else in one of its own, tried again where it may."""
         with self.errors():
             if self._open is not None:
-                return [tuple(record) for record in self._open.run(statement, params)]
+                return _rows(self._open, statement, params)
             return self._here().execute_read(_rows, statement, params)
 
     def row(self, statement: str, /, **params: Any) -> Row | None:
@@ -152,10 +148,13 @@ class Connection:
             return self._here().execute_write(run)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that all reads and writes inside join; written where it ends well, else rolled back."""
+    def transaction(self, *, timeout_s: float) -> Iterator[None]:
+        """A transaction that all reads and writes inside join; written where it ends well, else rolled back.
+
+        The server ends it after ``timeout_s``.
+        """
         with self.errors():
-            transaction = self._here().begin_transaction()
+            transaction = self._here().begin_transaction(timeout=timeout_s)
         self._open = transaction
         try:
             yield
@@ -182,8 +181,6 @@ class Connection:
         from neo4j.exceptions import DriverError, Neo4jError  # noqa: PLC0415 -- an extra, imported when it is used
 
         try:
-            if self._session is None and self.in_transaction:
-                self._here()
             yield
         except ZettelError:
             raise
@@ -238,6 +235,8 @@ def _driver(where: Where, patience_s: float) -> Driver:
         raise MissingExtraError(
             f"{where.name} needs the Neo4j driver, which is not installed: pip install 'zettel[neo4j]'"
         ) from error
+    # What is tried again, the driver would tell the user's terminal; what fails for good, the errors tell.
+    logging.getLogger("neo4j").addHandler(logging.NullHandler())
     password = os.environ.get("NEO4J_PASSWORD")
     try:
         return neo4j.GraphDatabase.driver(
@@ -265,7 +264,7 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
         return StoreAccessError(
             f"{name} refuses user {where.user!r} with {given}: set NEO4J_USERNAME and NEO4J_PASSWORD ({title or error})"
         )
-    if isinstance(error, theirs.Forbidden) or title in _READ_ONLY or "read only" in str(error).lower():
+    if isinstance(error, theirs.Forbidden) or title in _READ_ONLY:
         return ReadOnlyError(
             f"{name} lets user {where.user!r} read only: open it read_only=True, or grant writing ({error})"
         )
@@ -285,7 +284,10 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
             " write less at once, for a whole memory with zettel neo4j push"
         )
     if title == "ConstraintValidationFailed":
-        return StoreDamagedError(f"{name} holds what its journal does not know of ({error}): run zettel neo4j check")
+        return StoreDamagedError(
+            f"{name} holds what its journal does not know of ({_first_line(error)}): run zettel neo4j check; or where a"
+            " constraint of another application is in the way, use another database"
+        )
     if title == "ConstraintCreationFailed":
         return StoreError(
             f"{name} holds nodes of another application that break a constraint of zettel's ({_first_line(error)}): use"
@@ -305,7 +307,12 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
 
 
 _READ_ONLY = frozenset({"WriteOnReadOnlyAccessDatabase", "ForbiddenOnReadOnlyDatabase", "AccessMode", "Forbidden"})
-_LOCKED = frozenset({"TransactionTimedOut", "LockAcquisitionTimeout", "DeadlockDetected", "LockClientStopped"})
+_LOCKED = frozenset(
+    {
+        "TransactionTimedOut", "TransactionTimedOutClientConfiguration", "LockAcquisitionTimeout", "DeadlockDetected",
+        "LockClientStopped",
+    }
+)  # fmt: skip
 _FULL = frozenset({"MemoryPoolOutOfMemoryError", "OutOfMemoryError", "TransactionOutOfMemoryError"})
 
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from zettel.identity import lot
-from zettel.model import REVISABLE, Commit, Note, Revision, Source, day_of
+from zettel.model import REVISABLE, Commit, Note, NoteChange, Revision, Source, day_of
 from zettel.text import annotation_terms, shorten, terms
 
 _CAPTION = 60  # characters of a text on a node
@@ -176,6 +176,7 @@ def named(names: Iterable[str]) -> list[str]:
 
 def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[str, Any]:
     """The node of a commit."""
+    arrivals = [change for change in commit.changes if isinstance(change, NoteChange)]
     return {
         "namespace": namespace,
         "id": commit.id,
@@ -184,6 +185,9 @@ def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[st
         "caption": f"{commit.id} {commit.cause}",
         "n_changes": len(commit.changes),
         "payload": payload,
+        # By these a payload's ordinals are told, whatever becomes of the notes' nodes.
+        "note_ordinals": [change.ordinal for change in arrivals],
+        "note_ids": [change.note_id for change in arrivals],
     }
 
 

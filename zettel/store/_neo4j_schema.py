@@ -1,7 +1,7 @@
 """The schema of a memory in Neo4j: constraints and indexes, each with a name of zettel's own.
 
 All of it can be created again at any time, by several processes at once, beside what another application keeps in the
-same database: nothing is touched that has no ``namespace``.
+same database: nodes that are not zettel's have no ``namespace``, and are not touched.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ VECTORS = "zettel_passage_embedding"
 _LONGEST_NAMESPACE = 200
 _DIMENSION = """SHOW VECTOR INDEXES YIELD name, options WHERE name = $name
                 RETURN options.indexConfig['vector.dimensions']"""
+_SHOW = "SHOW {what} YIELD name, type, labelsOrTypes, properties"
+
+
+def _name(label: str, names: tuple[str, ...]) -> str:
+    return f"zettel_{label.lower()}_{'_'.join(names)}"
 
 
 def statements(dimension: int | None = None) -> dict[str, str]:
@@ -67,11 +72,11 @@ def statements(dimension: int | None = None) -> dict[str, str]:
     """
     made = {}
     for label, names in UNIQUE:
-        name = f"zettel_{label.lower()}_{'_'.join(names)}"
+        name = _name(label, names)
         fields = ", ".join(f"n.{field}" for field in names)
         made[name] = f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{label}) REQUIRE ({fields}) IS UNIQUE"
     for label, names in INDEXED:
-        name = f"zettel_{label.lower()}_{'_'.join(names)}"
+        name = _name(label, names)
         fields = ", ".join(f"n.{field}" for field in names)
         made[name] = f"CREATE INDEX {name} IF NOT EXISTS FOR (n:{label}) ON ({fields})"
     # The terms are stems already: an analyzer of the server's would cut them again, by rules of its own.
@@ -111,25 +116,44 @@ def create_vectors(connection: Connection, dimension: int) -> str:
     return ""
 
 
+def missing(connection: Connection) -> list[str]:
+    """The names of constraints and indexes that are not there, the vectors' apart."""
+    return sorted(_missing(connection, statements()))
+
+
+def has_vectors(connection: Connection) -> bool:
+    """Whether there is an index of vectors."""
+    return not _missing(connection, {VECTORS: ""})
+
+
 def _create(connection: Connection, wanted: dict[str, str]) -> None:
-    missing = wanted.keys() - existing(connection)
-    for name, statement in wanted.items():
-        if name not in missing:
-            continue
+    lacking = _missing(connection, wanted)
+    for name in lacking:
         try:
-            connection.define(statement)
+            connection.define(wanted[name])
         except StoreError:
-            if name not in existing(connection):  # else another process was quicker
+            if name in _missing(connection, wanted):  # else another process was quicker
                 raise
-    if missing:
+    if lacking:
         connection.rows("CALL db.awaitIndexes(60)")
 
 
-def existing(connection: Connection) -> set[str]:
-    """The names of the constraints and indexes that are there."""
-    return {
-        str(name) for what in ("CONSTRAINTS", "INDEXES") for (name,) in connection.rows(f"SHOW {what} YIELD name")
-    }
+def _missing(connection: Connection, wanted: dict[str, str]) -> list[str]:
+    """Those of some constraints and indexes that are not there, under their own name or another application's."""
+    there: set[object] = set()
+    for what in ("CONSTRAINTS", "INDEXES"):
+        for name, kind, labels, properties in connection.rows(_SHOW.format(what=what)):
+            there.add(name)
+            same = "UNIQUENESS" if kind.endswith("UNIQUENESS") else kind  # newer servers name it more exactly
+            there.add((same, *(labels or ()), *(properties or ())))
+    return [name for name in wanted if name not in there and _SAME.get(name) not in there]
+
+
+#: What is the same as a constraint or an index of another name, as the server shows it.
+_SAME: dict[str, tuple[str, ...]] = {
+    **{_name(label, names): ("UNIQUENESS", label, *names) for label, names in UNIQUE},
+    **{_name(label, names): ("RANGE", label, *names) for label, names in INDEXED},
+}
 
 
 def check_namespace(namespace: str) -> None:

@@ -8,7 +8,8 @@ LOCK = """
 MERGE (m:Memory {namespace: $namespace})
 ON CREATE SET m.head = 0, m.role = $role, m.origin = $origin, m.caption = $namespace, m.n_notes = 0, m.n_terms = 0,
               m.last_ordinal = 0, m.last_topic = 0
-SET m.locked = true REMOVE m.locked"""
+SET m.locked = true REMOVE m.locked
+FOREACH (_ IN CASE WHEN m.head = 0 THEN [1] ELSE [] END | SET m.role = $role, m.origin = $origin)"""
 HELD = "MATCH (m:Memory {namespace: $namespace}) RETURN m.head, m.role, m.last_ordinal, m.last_topic"
 ADVANCE = """
 MATCH (m:Memory {namespace: $namespace})
@@ -24,10 +25,10 @@ SET n.commits = coalesce(n.commits, []) + item[1] RETURN item[0]"""
 PASSAGES = """
 UNWIND $items AS item MERGE (p:Passage {key: item.key, number: item.number})
 ON CREATE SET p.span = item.span, p.data = item.data, p.embedding = item.embedding"""
-HOLD = """
-UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked RETURN count(p)"""
+HOLD = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked"
+HELD_VECTORS = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) RETURN count(p)"
 DROP_VECTORS = """
-UNWIND $keys AS key MATCH (p:Passage {key: key}) SET p.locked = true REMOVE p.locked
+UNWIND $keys AS key MATCH (p:Passage {key: key}) WHERE p.number >= 0 SET p.locked = true REMOVE p.locked
 WITH p WHERE NOT EXISTS { MATCH (n:Note {vector_key: p.key}) } AND NOT EXISTS { MATCH (n:Removed {vector_key: p.key}) }
 DELETE p"""
 
@@ -67,11 +68,11 @@ MENTIONS = f"""
 {_NOTE} MERGE (e:Entity {{namespace: $namespace, name: item[1]}}) ON CREATE SET e.caption = item[1]
 MERGE (n)-[:MENTIONS]->(e)"""
 UNTAG = f"""
-{_NOTE} MATCH (n)-[r:TAGGED]->(t:Tag) WHERE NOT t.name IN item[1] DELETE r
-WITH DISTINCT t WHERE NOT EXISTS {{ (t)<-[:TAGGED]-() }} DETACH DELETE t"""
+{_NOTE} MATCH (n)-[r:TAGGED]->(t:Tag) WHERE t.name IS NULL OR NOT t.name IN item[1] DELETE r
+WITH DISTINCT t WHERE t.namespace = $namespace AND NOT EXISTS {{ (t)<-[:TAGGED]-() }} DETACH DELETE t"""
 UNMENTION = f"""
-{_NOTE} MATCH (n)-[r:MENTIONS]->(e:Entity) WHERE NOT e.name IN item[1] DELETE r
-WITH DISTINCT e WHERE NOT EXISTS {{ (e)<-[:MENTIONS]-() }} DETACH DELETE e"""
+{_NOTE} MATCH (n)-[r:MENTIONS]->(e:Entity) WHERE e.name IS NULL OR NOT e.name IN item[1] DELETE r
+WITH DISTINCT e WHERE e.namespace = $namespace AND NOT EXISTS {{ (e)<-[:MENTIONS]-() }} DETACH DELETE e"""
 SAID = f"""
 {_NOTE} MERGE (p:Person {{namespace: $namespace, name: item[1]}}) ON CREATE SET p.caption = item[1]
 CREATE (p)-[:SAID]->(n)"""
@@ -81,13 +82,13 @@ CREATE (n)-[:IN_SESSION]->(s)"""
 FROM = f"""
 {_NOTE_OF} MERGE (s:Source {{namespace: $namespace, key: item.node.key}}) ON CREATE SET s = item.node
 CREATE (n)-[r:FROM]->(s) SET r = item.place"""
-TIDY = (
-    "MATCH (t:Tag {namespace: $namespace}) WHERE NOT EXISTS { (t)<-[:TAGGED]-() } DETACH DELETE t",
-    "MATCH (e:Entity {namespace: $namespace}) WHERE NOT EXISTS { (e)<-[:MENTIONS]-() } DETACH DELETE e",
-    "MATCH (p:Person {namespace: $namespace}) WHERE NOT EXISTS { (p)-[:SAID]->() } DETACH DELETE p",
-    "MATCH (s:Session {namespace: $namespace}) WHERE NOT EXISTS { (s)<-[:IN_SESSION]-() } DETACH DELETE s",
-    "MATCH (s:Source {namespace: $namespace}) WHERE NOT EXISTS { (s)<-[:FROM]-() } DETACH DELETE s",
-)
+AROUND = """
+UNWIND $ordinals AS ordinal MATCH (n:{label} {{namespace: $namespace, ordinal: ordinal}})
+MATCH (n)-[:TAGGED|MENTIONS|IN_SESSION|FROM|SAID]-(x) WHERE x.namespace = $namespace RETURN DISTINCT elementId(x)"""
+TIDY = """
+UNWIND $elements AS element MATCH (x) WHERE elementId(x) = element
+  AND NOT EXISTS { (x)<-[:TAGGED|MENTIONS|IN_SESSION|FROM]-() } AND NOT EXISTS { (x)-[:SAID]->() }
+DETACH DELETE x"""
 
 # -------------------------------------------------------------------------- links
 
@@ -150,7 +151,7 @@ MATCH (n:Note {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits
 UNION MATCH (n:Removed {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits
 UNION MATCH (n:Erased {namespace: $namespace, id: $id}) RETURN n.ordinal, n.commits"""
 UNCOUNT = """
-MATCH (r:Revision {namespace: $namespace}) WHERE r.note_id = $id OR r.trigger = $id REMOVE r.day"""
+MATCH (n:{label} {{namespace: $namespace, id: $id}})<-[:REVISED|TRIGGERED_BY]-(r:Revision) REMOVE r.day"""
 REWRITE = """
 UNWIND $items AS item MATCH (c:Commit {namespace: $namespace, id: item[0]})
 SET c.payload = item[1] RETURN count(c)"""

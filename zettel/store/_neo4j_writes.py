@@ -126,13 +126,15 @@ class _Writer:
             for number, (span, vector) in enumerate(zip(found.spans, found.vectors, strict=True))
         ]  # fmt: skip
         self._each(cypher.PASSAGES, items)
-        reused = {seen.ordinal for seen in self._effects.created.values()} & self._arrivals.keys()
-        keys = {self._arrivals[ordinal][1] for ordinal in reused} - passages.keys()
-        if keys:
-            # Locked, so that an erasure that is under way either has taken them or leaves them.
-            found = self._writing.rows(cypher.HOLD, keys=sorted(keys))[0][0]
-            if found != len(keys):
-                raise HeadMovedError(f"the vectors of {len(keys) - found} notes are gone since the plan was made")
+        keys = sorted({self._arrivals[seen.ordinal][1] for seen in self._effects.created.values()})
+        if not keys:
+            return
+        # Locked, so that an erasure under way either has taken them or leaves them; then looked for anew, since who has
+        # waited for a lock is still shown what it found before.
+        self._writing.rows(cypher.HOLD, keys=keys)
+        found = self._writing.rows(cypher.HELD_VECTORS, keys=keys)[0][0]
+        if found != len(keys):
+            raise HeadMovedError(f"the vectors of {len(keys) - found} notes are gone since the plan was made")
 
     # --------------------------------------------------------------------- notes
 
@@ -210,6 +212,7 @@ class _Writer:
         gone = [seen.ordinal for seen in self._effects.gone.values()]
         if not gone:
             return
+        around = self._around("Note", gone)
         n, length = self._writing.rows(cypher.TAKE_OUT, items=gone, namespace=self._graph.namespace)[0]
         if n != len(gone) and not self._graph.lenient:
             raise StoreDamagedError(f"{n} of {len(gone)} notes to be taken out are there: run zettel neo4j check")
@@ -217,7 +220,7 @@ class _Writer:
         self._n_terms -= length
         came = [{"ordinal": seen.ordinal, "commit": seen.commit} for seen in self._effects.gone.values()]
         self._each(cypher.TOOK_OUT, came)
-        self._tidy()
+        self._tidy(around)
 
     def _bring_back(self) -> None:
         returned = self._effects.returned
@@ -246,12 +249,13 @@ class _Writer:
             self._each(cypher.UNLINK.format(type=type_), ended, expect=f"{kind} links that go")
 
     def _link(self) -> None:
-        make = "MERGE" if self._graph.lenient else "CREATE"  # people may have drawn it already
+        lenient = self._graph.lenient  # people may have drawn it already, or deleted it
+        make = "MERGE" if lenient else "CREATE"
         for kind, type_ in LINK_TYPES.items():
             left = [(key, link) for key, link in self._links_of(kind) if link.after is not None]
             items = [[*key[:2], {**(link.after or {}), "commit": link.commit}] for key, link in left]
-            new = [item for item, (_, link) in zip(items, left, strict=True) if link.before is None]
-            old = [item for item, (_, link) in zip(items, left, strict=True) if link.before is not None]
+            new = [item for item, (_, link) in zip(items, left, strict=True) if lenient or link.before is None]
+            old = [item for item, (_, link) in zip(items, left, strict=True) if not lenient and link.before is not None]
             self._each(cypher.LINK.format(type=type_, make=make), new, expect=f"pairs of ends of {kind} links")
             self._each(cypher.RELINK.format(type=type_), old, expect=f"changed {kind} links")
 
@@ -330,21 +334,27 @@ class _Writer:
             note_id = erasure.note_id
             found = self._writing.rows(cypher.COMMITS_OF, id=note_id, namespace=namespace)
             mentioned: dict[int, list[int]] = dict(found)
+            around = self._around("Note", list(mentioned))
+            for label in ("Note", "Removed"):
+                self._writing.rows(cypher.UNCOUNT.format(label=label), id=note_id, namespace=namespace)
             shown = self._writing.rows(cypher.ERASE_SHOWN, id=note_id, namespace=namespace)
             removed = self._writing.rows(cypher.ERASE_REMOVED, id=note_id, namespace=namespace)
             self._n_notes -= len(shown)
             self._n_terms -= sum(length for length, _ in shown)
             ordinals = [ordinal for ordinal, held in self._graph.ids.items() if held == note_id]
             self._each(cypher.TOMBSTONES, [[o, note_id, commit, mentioned.get(o) or []] for o in ordinals])
-            self._writing.rows(cypher.UNCOUNT, id=note_id, namespace=namespace)
             drop_vectors(self._writing, {key for *_, key in (*shown, *removed)})
-        if self._effects.erasures:
-            self._tidy()
+            self._tidy(around)
 
-    def _tidy(self) -> None:
-        """Take out what surrounded notes that went, and surrounds nothing any more."""
-        for query in cypher.TIDY:
-            self._writing.rows(query, namespace=self._graph.namespace)
+    def _around(self, label: str, ordinals: list[int]) -> list[str]:
+        """What surrounds notes: tags, entities, people, sessions, sources."""
+        query = cypher.AROUND.format(label=label)
+        return [x for (x,) in self._writing.rows(query, ordinals=ordinals, namespace=self._graph.namespace)]
+
+    def _tidy(self, elements: list[str]) -> None:
+        """Take out what of it surrounds nothing any more."""
+        if elements:
+            self._writing.rows(cypher.TIDY, elements=elements)
 
     def _rewrite(self, rewrites: Sequence[Commit]) -> None:
         """Put commits in place of those of their numbers: an erasure blanks what they quoted."""

@@ -46,7 +46,8 @@ __all__ = ["SCHEMES", "Neo4jStore", "open_store"]
 T = TypeVar("T")
 _CHUNK = 500  # commits read at once
 _AT_ONCE = 20_000  # changes added up before they are written
-_SLOW_S = 600.0  # a server's time for one commit
+_COMMIT_S, _CHANGE_S = 10.0, 0.05  # a server's time for a commit and for each change in it: ten times what it takes
+_PLAN_S = 600.0  # the time of one who plans while nobody else may write
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> Neo4jStore:
@@ -73,11 +74,11 @@ class Neo4jStore(Candidates):
         self.address = address
         self.namespace = namespace
         self._wants_reading = read_only
+        self._patience_s = patience_s
         self._connection = Connection(parse(address), patience_s=patience_s)
         self._ids: dict[int, str] = {}
         self._ordinals: dict[str, int] = {}
-        self._newest = 0  # the highest ordinal among them
-        self._synced = 0  # the ordinal up to which all are known
+        self._synced = 0  # the commit up to which all are known
         self._topics: dict[int, TopicRow] = {}
         self._topics_head: int | None = None  # the head at which they are so; None: not known
         self._moment: Mapping[str, Any] | None = None  # what the memory's own node says inside ``one_moment``
@@ -101,8 +102,8 @@ class Neo4jStore(Candidates):
             if found is None:
                 raise StoreError(f"no memory at {self._name}: check the address, or push one to it, or add a note")
             return
+        schema.create(self._connection)
         if found is None:
-            schema.create(self._connection)
             self._connection.write(
                 lambda w: w.rows(
                     "MERGE (p:Place {name: 'zettel'}) ON CREATE SET p.format = $format, p.caption = 'zettel'",
@@ -120,7 +121,7 @@ class Neo4jStore(Candidates):
         if not self._wants_reading and not self._is_primary:
             role = self.role
             self._is_primary = role == "primary"  # which it stays
-            return role == "replica"
+            return role in ("replica", "discarded")
         return self._wants_reading
 
     @property
@@ -165,9 +166,17 @@ class Neo4jStore(Candidates):
         moment = self.head()
         try:
             yield
+        except (StoreDamagedError, LookupError):  # what is of two moments may make no sense
+            self._moment = None
+            self._expect_head(moment)
+            raise
         finally:
             self._moment = None
-        if self._has_read and (head := self.head()) != moment:
+        if self._has_read:
+            self._expect_head(moment)
+
+    def _expect_head(self, moment: int) -> None:
+        if (head := self.head()) != moment:
             raise HeadMovedError(f"commit {head} came while commit {moment} was read: read again")
 
     def head(self) -> int:
@@ -215,7 +224,7 @@ class Neo4jStore(Candidates):
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
         if ids is None:
-            return self._notes("MATCH (n:Note {namespace: $ns})")
+            return self._notes("MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0")
         match = "UNWIND $ids AS id MATCH (n:Note {namespace: $ns, id: id})"
         return self._notes(match, ids=list(dict.fromkeys(ids)))
 
@@ -251,18 +260,15 @@ class Neo4jStore(Candidates):
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """See ``protocols.Reader``."""
-        wanted = list(dict.fromkeys(ids))
-        return {
-            note_id
-            for label in ("Note", "Erased")
-            for (note_id,) in self._rows(
-                f"UNWIND $ids AS id MATCH (n:{label} {{namespace: $ns, id: id}}) RETURN DISTINCT id", ids=wanted
-            )
-        }
+        query = " UNION ".join(
+            f"UNWIND $ids AS id MATCH (n:{label} {{namespace: $ns, id: id}}) RETURN id" for label in ("Note", "Erased")
+        )
+        return {note_id for (note_id,) in self._rows(query, ids=list(dict.fromkeys(ids)))}
 
     def erased(self) -> set[str]:
         """See ``protocols.Reader``."""
-        return {note_id for (note_id,) in self._rows("MATCH (n:Erased {namespace: $ns}) RETURN DISTINCT n.id")}
+        query = "MATCH (n:Erased {namespace: $ns}) WHERE n.ordinal > 0 RETURN DISTINCT n.id"
+        return {note_id for (note_id,) in self._rows(query)}
 
     def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
@@ -270,9 +276,10 @@ class Neo4jStore(Candidates):
         if not types:
             return []
         if ids is None:
-            found = self._rows(f"MATCH (:Note {{namespace: $ns}})-[r:{types}]->(:Note) {_LINK}")
+            match = f"MATCH (n:Note {{namespace: $ns}})-[r:{types}]->(:Note {{namespace: $ns}}) WHERE n.ordinal > 0"
+            found = self._rows(f"{match} {_LINK}")
         else:
-            match = f"UNWIND $ids AS id MATCH (:Note {{namespace: $ns, id: id}})-[r:{types}]-(:Note)"
+            match = f"UNWIND $ids AS id MATCH (:Note {{namespace: $ns, id: id}})-[r:{types}]-(:Note {{namespace: $ns}})"
             found = self._rows(f"{match} WITH DISTINCT r {_LINK}", ids=list(dict.fromkeys(ids)))
         return sorted((_link(row) for row in found), key=_link_key)
 
@@ -284,15 +291,14 @@ class Neo4jStore(Candidates):
         """The topics present, read again where the head has moved."""
         self._has_read = True
         if head != self._topics_head:
-            found = self._rows("MATCH (t:Topic {namespace: $ns}) RETURN t.id, t.parent, t.number, t.name, t.named_at")
-            self._topics = {topic_id: TopicRow(*row) for topic_id, *row in found}
+            self._topics = {topic_id: TopicRow(*row) for topic_id, *row in self._rows(_TOPICS)}
             self._topics_head = head
         return self._topics
 
     def places(self) -> dict[str, int]:
         """See ``protocols.Reader``."""
-        found = self._rows("MATCH (n:Note {namespace: $ns}) WHERE n.topic IS NOT NULL RETURN n.id, n.topic")
-        return dict(found)
+        query = "MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0 AND n.topic IS NOT NULL RETURN n.id, n.topic"
+        return dict(self._rows(query))
 
     def last_topic(self) -> int:
         """See ``protocols.Reader``."""
@@ -307,7 +313,9 @@ class Neo4jStore(Candidates):
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""
         found: dict[str, list[tuple[Any, ...]]] = {}
-        query = "UNWIND $keys AS key MATCH (p:Passage {key: key}) RETURN key, p.number, p.span, p.data"
+        # With a bound for the number, too, the index of both serves; else each key would be sought among all passages.
+        query = """UNWIND $keys AS key MATCH (p:Passage {key: key}) WHERE p.number >= 0
+                   RETURN key, p.number, p.span, p.data"""
         for key, *passage in self._rows(query, keys=list(dict.fromkeys(keys))):
             found.setdefault(key, []).append(tuple(passage))
         with self._reading():
@@ -325,11 +333,10 @@ class Neo4jStore(Candidates):
     def check(self) -> list[Problem]:
         """See ``protocols.Store``."""
         found = []
-        present = schema.existing(self._connection)
-        if missing := sorted(schema.statements().keys() - present):
-            reason = f"the schema lacks {', '.join(missing)}: run zettel neo4j push, or add a note"
+        if missing := schema.missing(self._connection):
+            reason = f"the schema lacks {', '.join(missing)}: open it for writing once"
             found.append(Problem(place=self._name, reason=reason))
-        if schema.VECTORS not in present and self._rows("MATCH (p:Passage) RETURN 1 LIMIT 1"):
+        if not schema.has_vectors(self._connection) and self._rows("MATCH (p:Passage) RETURN 1 LIMIT 1"):
             reason = self._no_vectors or "open it for writing, and add a note"
             found.append(Problem(place=self._name, reason=f"there is no index of vectors: {reason}"))
         for query, reason in CHECKS:
@@ -358,14 +365,14 @@ class Neo4jStore(Candidates):
 
         def work(writing: Writing) -> Commit:
             held = writes.lock(writing, self.namespace)
-            self._refuse_replica(held.role)
+            self._expect_primary(held.role)
             if held.head != head:
                 raise HeadMovedError(f"commit {held.head} is there already, the plan was made on {head}")
             commit = numbered(draft, head, datetime.now(UTC), self._time_of(writing, head))
             self._write(writing, held, [commit], arrivals, draft.passages, draft.rewrites)
             return commit
 
-        return self._committing(work)
+        return self._committing(work, len(draft.changes))
 
     def restore(
         self, commits: Iterable[Commit], notes: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages]
@@ -378,23 +385,25 @@ class Neo4jStore(Candidates):
 
         def work(writing: Writing) -> None:
             held = writes.lock(writing, self.namespace)
-            self._refuse_replica(held.role)
+            self._expect_primary(held.role)
             if held.head:
                 raise StoreError(f"namespace {self.namespace!r} of {self._name} is not empty: load into a new one")
             self._write(writing, held, commits, notes, passages, erased=erased)
 
-        self._committing(work)
+        self._committing(work, sum(len(commit.changes) for commit in commits))
 
     # ------------------------------------------------------------- replicas
 
     def receive(
         self, commits: Sequence[Commit], rows_: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages],
         *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
+        before: Mapping[str, Mapping[str, Any]],
     ) -> None:  # fmt: skip
         """Replay commits of the memory that this is a replica of, those after its head, in one step.
 
         What people deleted by hand is passed over where a commit changes it. ``overwrite`` lets a commit change what
-        they have changed, too.
+        they have changed, too. What is theirs is told by what a field was before the commits: by the commits
+        themselves, or by ``before``, the fields of notes by id, where an erasure has blanked those.
 
         Raises:
             ConflictError: a commit would change what people have changed; nothing was written.
@@ -407,12 +416,13 @@ class Neo4jStore(Candidates):
             held = writes.lock(writing, self.namespace, "replica", origin)
             if held.role != "replica":
                 raise ReadOnlyError(
-                    f"namespace {self.namespace!r} of {self._name} is a memory of its own, no replica: push to another"
-                    " namespace with --to"
+                    f"namespace {self.namespace!r} of {self._name} is no replica ({held.role}): push to another one"
+                    " with --to, or with --rebuild to one that was begun to be deleted"
                 )
             if held.head != commits[0].id - 1:
                 raise HeadMovedError(f"commit {held.head} is its newest, so commit {commits[0].id} does not follow")
-            found = [] if overwrite else edits.overwritten(writing, self.namespace, effects(commits, rows_, erased))
+            sum_ = effects(commits, rows_, erased)
+            found = [] if overwrite else edits.overwritten(writing, self.namespace, sum_, before)
             if found:
                 raise ConflictError(
                     f"{len(found)} edits made in the graph would be overwritten, first {found[0]}: pull them first, or"
@@ -421,14 +431,21 @@ class Neo4jStore(Candidates):
                 )
             self._write(writing, held, commits, rows_, passages, rewrites, erased=erased, lenient=True)
 
-        self._committing(work)
+        self._committing(work, sum(len(commit.changes) for commit in commits))
 
-    def as_edited(self) -> list[tuple[Note, frozenset[str]]]:
-        """All notes as they stand in the graph, each with the tags that its TAGGED relationships say."""
-        found = self._rows(edits.AS_EDITED.format(columns=rows.SELECTED))
-        with self._reading():
-            pairs = [(rows.note("", row), frozenset(drawn)) for *row, drawn in found]
-        return sorted(pairs, key=lambda pair: pair[0].ordinal)
+    def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
+        """All notes as they stand in the graph, each with the tags that its TAGGED relationships say.
+
+        With them those whose properties make no sense any more, and why.
+        """
+        sound, strange = [], []
+        topics = self._topics_at(self.head())
+        for *row, drawn in self._rows(edits.AS_EDITED.format(columns=rows.SELECTED)):
+            if fault := edits.fault(row, drawn):
+                strange.append(Problem(place=f"note {row[rows.COLUMNS.index('id')]}", reason=fault))
+            else:
+                sound.append((rows.note(_address(topics, row[0]), row), frozenset(drawn)))
+        return sorted(sound, key=lambda pair: pair[0].ordinal), strange
 
     def odd_links(self) -> list[tuple[str, str, str]]:
         """Relationships between notes that are no links: both ends and the type."""
@@ -436,7 +453,7 @@ class Neo4jStore(Candidates):
 
     def n_revisions(self) -> int:
         """The number of nodes of revisions."""
-        return int(self._rows("MATCH (r:Revision {namespace: $ns}) RETURN count(r)")[0][0])
+        return int(self._rows("MATCH (r:Revision {namespace: $ns}) WHERE r.id > '' RETURN count(r)")[0][0])
 
     def promote(self) -> None:
         """Make a replica a memory of its own, which is written to from now on.
@@ -450,11 +467,21 @@ class Neo4jStore(Candidates):
             raise StoreError(f"{self._name} has no namespace {self.namespace!r}: push a memory to it first")
 
     def discard(self) -> None:
-        """Delete a replica, its vectors included where no other memory uses them."""
+        """Delete a replica, its vectors included where no other memory uses them.
+
+        It goes in pieces. Where that is broken off, its ``role`` is "discarded", and it is no replica any more: to be
+        discarded again.
+        """
         self._writable()
-        if self.role == "primary":
-            raise ReadOnlyError(f"namespace {self.namespace!r} of {self._name} is no replica: it is not deleted")
-        for label in schema.LABELS:  # in pieces: what is left where it is broken off goes the next time
+
+        def mark(writing: Writing) -> None:
+            held = writes.lock(writing, self.namespace, "discarded")
+            if held.role == "primary":
+                raise ReadOnlyError(f"namespace {self.namespace!r} of {self._name} is no replica: it is not deleted")
+            writing.rows("MATCH (m:Memory {namespace: $ns}) SET m.role = 'discarded'", ns=self.namespace)
+
+        self._connection.write(mark, timeout_s=self._patience_s + _PLAN_S)
+        for label in schema.LABELS:
             while self._connection.write(partial(self._discard_some, label)):
                 pass
         unnamed = "MATCH (p:Place {name: 'zettel'}) WHERE NOT EXISTS { MATCH (:Passage) } REMOVE p.embedder"
@@ -466,8 +493,9 @@ class Neo4jStore(Candidates):
         writes.drop_vectors(writing, keys)
         return int(n)
 
-    def _committing(self, work: Callable[[Writing], T]) -> T:
+    def _committing(self, work: Callable[[Writing], T], n_changes: int) -> T:
         """Write, and forget what was learned on the way where it was not written after all."""
+        timeout_s = self._patience_s + _COMMIT_S + n_changes * _CHANGE_S
         attempts = count()
 
         def attempt(writing: Writing) -> T:
@@ -477,7 +505,9 @@ class Neo4jStore(Candidates):
 
         try:
             with self._reading():
-                return self._connection.write(attempt, timeout_s=_SLOW_S)
+                return self._connection.write(attempt, timeout_s=timeout_s)
+        except HeadMovedError:  # nothing had been begun
+            raise
         except BaseException:
             self._forget()
             raise
@@ -489,15 +519,21 @@ class Neo4jStore(Candidates):
     ) -> None:  # fmt: skip
         """Write commits, and have what is known of the graph be as after them."""
         self._sync_ids(writing)
-        topics = self._topics if self._topics_head == held.head else self._topics_now(writing)
+        topics = self._topics
+        if self._topics_head != held.head:
+            topics = {topic_id: TopicRow(*row) for topic_id, *row in writing.rows(_TOPICS, ns=self.namespace)}
         for batch, own in batches(commits, self._dated(commits, arrivals), _AT_ONCE):
             for change in (change for commit in batch for change in commit.changes):
                 if isinstance(change, NoteChange):
                     self._learn(change.ordinal, change.note_id)
             graph = writes.Graph(self.namespace, self._ids, self._ordinals, topics, lenient)
             sum_ = effects(batch, own, erased)
-            vectors = {key: passages[key] for _, key in own.values() if key in passages}
-            held = writes.write(writing, graph, held, sum_, own, vectors, rewrites, erased)
+            vectors = {key: passages[key] for note, key in own.values() if key in passages and note.id not in erased}
+            try:
+                held = writes.write(writing, graph, held, sum_, own, vectors, rewrites, erased)
+            except HeadMovedError:
+                self._forget()
+                raise
             rewrites = ()
             topics = {i: row for i, row in {**topics, **sum_.topics}.items() if row is not None}
         self._topics, self._topics_head = topics, held.head
@@ -514,10 +550,6 @@ class Neo4jStore(Candidates):
             for ordinal, (note, key) in arrivals.items()
         }
 
-    def _topics_now(self, writing: Writing) -> dict[int, TopicRow]:
-        query = "MATCH (t:Topic {namespace: $ns}) RETURN t.id, t.parent, t.number, t.name, t.named_at"
-        return {topic_id: TopicRow(*row) for topic_id, *row in writing.rows(query, ns=self.namespace)}
-
     def _time_of(self, writing: Writing, head: int) -> datetime | None:
         if not head:
             return None
@@ -532,8 +564,8 @@ class Neo4jStore(Candidates):
         """See ``protocols.Store``. A write transaction, which those inside it join."""
         self._writable()
         try:
-            with self._connection.transaction():
-                self._connection.write(lambda writing: self._refuse_replica(writes.lock(writing, self.namespace).role))
+            with self._connection.transaction(timeout_s=self._patience_s + _PLAN_S):
+                self._connection.write(lambda writing: self._expect_primary(writes.lock(writing, self.namespace).role))
                 yield
         except BaseException:
             self._forget()
@@ -551,7 +583,11 @@ class Neo4jStore(Candidates):
                 self._dimension = dimension
             return
 
-    def _refuse_replica(self, role: str) -> None:
+    def _expect_primary(self, role: str) -> None:
+        if role == "discarded":
+            raise ReadOnlyError(
+                f"{self._name}, namespace {self.namespace!r}, was begun to be deleted: push to it with --rebuild"
+            )
         if role == "replica":
             raise ReadOnlyError(
                 f"{self._name}, namespace {self.namespace!r}, is a replica: change the memory it comes from and push"
@@ -571,29 +607,29 @@ class Neo4jStore(Candidates):
     def _sync_ids(self, writing: Writing | None = None) -> None:
         """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins."""
         self._has_read = True
-        query = " UNION ALL ".join(
-            f"MATCH (n:{label} {{namespace: $ns}}) WHERE n.ordinal > $newest RETURN n.ordinal, n.id"
-            for label in ("Note", "Removed", "Erased")
-        )
-        for ordinal, note_id in (writing or self._connection).rows(query, newest=self._synced, ns=self.namespace):
-            self._learn(ordinal, note_id)
-        self._synced = self._newest
+        query = """MATCH (c:Commit {namespace: $ns}) WHERE c.id > $synced
+                   RETURN c.id, c.note_ordinals, c.note_ids ORDER BY c.id"""
+        for number, ordinals, ids in (writing or self._connection).rows(query, synced=self._synced, ns=self.namespace):
+            for ordinal, note_id in zip(ordinals or (), ids or (), strict=True):
+                self._learn(ordinal, note_id)
+            self._synced = number
 
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
-        self._newest = max(self._newest, ordinal)
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
 
     def _forget(self) -> None:
         self._ids.clear()
         self._ordinals.clear()
-        self._newest = self._synced = 0
+        self._synced = 0
         self._topics_head = None
 
     def _reading(self) -> AbstractContextManager[None]:
         return making_sense(self._name, "run zettel neo4j check")
 
 
+_TOPICS = """MATCH (t:Topic {namespace: $ns}) WHERE t.id > 0
+             RETURN t.id, t.parent, t.number, t.name, t.named_at"""
 _COMMIT = "RETURN c.id, c.at, c.cause, c.payload"
 _LINK = """RETURN startNode(r).id, endNode(r).id, type(r), coalesce(r.weight, 1.0), coalesce(r.reason, ''),
            coalesce(r.created_by, 'edit')"""

@@ -1,0 +1,84 @@
+"""Style and saved queries for a Browser that comes to a server started here, over HTTP on the loopback address."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from zettel import neo4j_browser
+
+_HOST = "127.0.0.1"
+
+
+class Pages:
+    """A web server for the two things that the Browser loads when it connects: the style sheet and the guide.
+
+    Use it in a ``with`` statement; ``settings`` are then those by which a Neo4j server tells its Browser to load them.
+    """
+
+    def __init__(self) -> None:
+        texts = {"/style.grass": neo4j_browser.style(), "/guide.html": guide()}
+        self._server = ThreadingHTTPServer((_HOST, 0), _handler(texts))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Lines of ``neo4j.conf``."""
+        address = f"http://{_HOST}:{self._server.server_address[1]}"
+        return {
+            "browser.post_connect_cmd": f"style {address}/style.grass; guide {address}/guide.html",
+            "browser.remote_content_hostname_whitelist": f"{_HOST},localhost",
+        }
+
+    def __enter__(self) -> Self:
+        """Begin to answer."""
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Answer no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def guide() -> str:
+    """The saved queries as a guide of the Browser: a page each, whose query a click puts into the editor."""
+    slides = "".join(
+        '<slide class="row-fluid"><div class="col-sm-12">'
+        f"<h3>{html.escape(query.title)}</h3>"
+        f'<pre mode="cypher" class="highlight pre-scrollable code runnable">{html.escape(query.text)}</pre>'
+        "</div></slide>"
+        for query in neo4j_browser.queries().values()
+    )
+    return f'<article class="guide"><carousel class="deck container-fluid">{slides}</carousel></article>'
+
+
+def _handler(texts: Mapping[str, str]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_OPTIONS(self) -> None:
+            self.send_response(HTTPStatus.NO_CONTENT)
+            self._allow()
+
+        def do_GET(self) -> None:
+            text = texts.get(self.path)
+            self.send_response(HTTPStatus.NOT_FOUND if text is None else HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8" if "html" in self.path else "text/plain")
+            self._allow()
+            self.wfile.write((text or "").encode())
+
+        def _allow(self) -> None:
+            # The Browser is a page of another origin. There is nothing here but what every copy of zettel has.
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Access-Control-Allow-Headers", "*")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: the terminal belongs to the command."""
+
+    return Handler
