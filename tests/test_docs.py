@@ -48,7 +48,7 @@ def test_the_signal_in_the_documentation_is_one(tmp_path, monkeypatch):
 def test_every_command_named_exists(page):
     commands = get_command(app).commands
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"^ {4}zettel (\w+)", text, re.MULTILINE)) | set(re.findall(r"`zettel ([a-z]+)", text))
+    named = set(re.findall(r"^ {4}zettel (\w+)", text, re.MULTILINE)) | set(re.findall(r"`zettel ([a-z]\w*)", text))
     assert named <= set(commands), named - set(commands)
 
 

@@ -29,7 +29,7 @@ from zettel.errors import (
 )
 from zettel.memory import Memory
 from zettel.protocols import Analyzer, Store
-from zettel.replication import compare, find_edits, push
+from zettel.replication import compare, find_edits, promote, push
 from zettel.store.neo4j import Neo4jStore
 
 PATIENCE = Config(busy_timeout_s=3)
@@ -369,6 +369,34 @@ def test_a_memory_on_a_server_is_no_place_to_push_to(opened: Opener, replica: Re
     with pytest.raises(InputError, match="a memory of its own"):
         pushed(of(memory), other)
     assert other.head() == 1 and [note.id for note in other.notes()] == ["a"]
+
+
+def test_a_deletion_that_was_broken_off_is_finished_before_the_next_push(
+    opened: Opener, replica: Replica, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, graph = opened(), replica()
+    talk(memory)
+    pushed(of(memory), graph)
+    steps = graph._discard_some
+
+    def broken_off(label: str, *args: Any) -> int:
+        if label == "Topic":
+            raise ZeroDivisionError
+        return steps(label, *args)
+
+    monkeypatch.setattr(graph, "_discard_some", broken_off)
+    with pytest.raises(ZeroDivisionError):
+        graph.discard()
+    again = replica()
+    for ask in (pushed, find_edits, compare):
+        with pytest.raises(InputError, match="begun to be deleted: push to it with --rebuild"):
+            ask(of(memory), again)
+    with pytest.raises(InputError, match="no replica"):
+        promote(again)
+    again.discard()
+    assert hand("MATCH (n) WHERE NOT n:Place RETURN count(n)") == [(0,)]
+    pushed(of(memory), again)
+    agrees(of(memory), again)
 
 
 def test_a_replica_of_another_memory_is_refused(opened: Opener, replica: Replica) -> None:

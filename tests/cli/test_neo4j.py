@@ -152,7 +152,20 @@ def test_a_memory_is_pushed_to_another_name(memory, cli, rows, graph, hand):
     assert "a memory of its own, no replica" in one_line(cli("neo4j", "push", memory, "--uri", graph, "--to", "copy"))
     assert cli("add", graph, "written there", "--namespace", "copy", "--embedder", "hashing").exit_code == 0
     one_line(cli("add", graph, "written there", "--embedder", "hashing"))
-    assert "has no namespace 'other'" in one_line(cli("neo4j", "promote", "--uri", graph, "--namespace", "other"))
+    assert "there is no replica in that namespace" in one_line(
+        cli("neo4j", "promote", "--uri", graph, "--namespace", "other")
+    )
+
+
+def test_a_replica_with_edits_is_not_promoted_before_they_are_pulled(memory, cli, graph, hand, note):
+    edit(hand, note, context="theirs")
+    said = one_line(cli("neo4j", "promote", "--uri", graph))
+    assert said.startswith("error: 1 changes were made in the graph") and "pull them into the memory" in said
+    assert hand("MATCH (m:Memory) RETURN m.role") == [("replica",)]
+    assert cli("neo4j", "pull", memory, "--uri", graph, "--yes").exit_code == 0
+    assert "open it by its address" in cli("neo4j", "promote", "--uri", graph).stdout
+    assert cli("verify", graph).exit_code == 0
+    assert "theirs" in cli("show", graph, note.id).stdout
 
 
 def test_edits_are_not_overwritten_or_rebuilt_away_unasked(memory, cli, graph, hand, note):

@@ -10,7 +10,6 @@ from zettel.embedding import vector_key
 from zettel.model import Commit
 from zettel.protocols import Reader, Store
 
-
 FINGERPRINT = "steps/8/1"
 
 

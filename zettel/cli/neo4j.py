@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -62,7 +63,7 @@ def serve(
     home = folder or Path(f"{memory}.neo4j")
     if "://" in memory:
         raise InputError(f"{memory!r} is on a server already: open that server's Browser")
-    with closing(access.store(memory, namespace, read_only=True)) as source, Pages() as pages:
+    with closing(access.store(memory, namespace, read_only=True)) as source, Pages(namespace) as pages:
         password = _password(home)
         installation = neo4j_server.find(_installations(), release)
         warn(f"starting Neo4j {installation.version} ...")
@@ -72,7 +73,8 @@ def serve(
             write(_pushed(told))
             write(("Browser   ", "dim"), _browser(running.browser_url, running.uri))
             write(("user      ", "dim"), neo4j_server.USER, ("   password  ", "dim"), password)
-            write(("pull      ", "dim"), f"zettel neo4j pull {memory} --uri {running.uri}, with NEO4J_PASSWORD set")
+            pull_command = shlex.join(["zettel", "neo4j", "pull", memory, "--uri", running.uri])
+            write(("pull      ", "dim"), f"{pull_command}   (in another terminal, what you change in the graph)")
             warn("Ctrl-C ends it")
             try:
                 running.wait()
@@ -246,11 +248,32 @@ def promote(*, uri: Uri = None, namespace: options.Namespace = "default") -> Non
 
 
 @app.command()
-def style() -> None:
-    """Print the style sheet for the Neo4j Browser: save it as zettel.grass and drop the file onto the Browser."""
+def style(
+    *,
+    queries: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the saved queries to a .zip file instead.")
+    ] = None,
+    setting: Annotated[
+        bool, typer.Option("--setting", help="Print a line of neo4j.conf that has every Browser apply the style.")
+    ] = False,
+    namespace: options.Namespace = "default",
+) -> None:
+    """Print the style sheet for the Neo4j Browser: save it as zettel.grass, and drop the file onto the Browser.
+
+    The saved queries are dropped onto it, too, as the .zip file that --queries writes: they are then among its
+    favorites.
+    """
     from zettel import neo4j_browser
 
-    write(neo4j_browser.style())
+    if queries is not None:
+        if queries.exists():
+            raise InputError(f"{queries} exists: name a new file")
+        queries.write_bytes(neo4j_browser.favorites(namespace))
+        write(f"wrote {len(neo4j_browser.queries())} queries to {queries}")
+    elif setting:
+        write(f"browser.post_connect_cmd={neo4j_browser.style_command().removeprefix(':')}")
+    else:
+        write(neo4j_browser.style())
 
 
 # ------------------------------------------------------------------------ sides

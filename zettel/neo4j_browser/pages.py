@@ -13,16 +13,21 @@ from typing import Self
 from zettel import neo4j_browser
 
 _HOST = "127.0.0.1"
+_BEGIN = (  # the first heading stands above all pages
+    "<h3>A memory as a graph</h3><p>A page for each saved query: a click puts it into the editor. The first line that"
+    " is no comment is the one to edit.</p>"
+)
 
 
 class Pages:
     """A web server for the two things that the Browser loads when it connects: the style sheet and the guide.
 
     Use it in a ``with`` statement; ``settings`` are then those by which a Neo4j server tells its Browser to load them.
+    The guide's queries are about the memory ``namespace``.
     """
 
-    def __init__(self) -> None:
-        texts = {"/style.grass": neo4j_browser.style(), "/guide.html": guide()}
+    def __init__(self, namespace: str = "default") -> None:
+        texts = {"/style.grass": neo4j_browser.style(), "/guide.html": guide(namespace)}
         self._server = ThreadingHTTPServer((_HOST, 0), _handler(texts))
 
     @property
@@ -47,16 +52,16 @@ class Pages:
         self._server.server_close()
 
 
-def guide() -> str:
+def guide(namespace: str = "default") -> str:
     """The saved queries as a guide of the Browser: a page each, whose query a click puts into the editor."""
-    slides = "".join(
-        '<slide class="row-fluid"><div class="col-sm-12">'
+    slides = [
         f"<h3>{html.escape(query.title)}</h3>"
         f'<pre mode="cypher" class="highlight pre-scrollable code runnable">{html.escape(query.text)}</pre>'
-        "</div></slide>"
-        for query in neo4j_browser.queries().values()
-    )
-    return f'<article class="guide"><carousel class="deck container-fluid">{slides}</carousel></article>'
+        for query in neo4j_browser.queries(namespace).values()
+    ]
+    slides[0] = f"{_BEGIN}{slides[0]}"
+    wrapped = "".join(f'<slide class="row-fluid"><div class="col-sm-12">{slide}</div></slide>' for slide in slides)
+    return f'<article class="guide"><carousel class="deck container-fluid">{wrapped}</carousel></article>'
 
 
 def _handler(texts: Mapping[str, str]) -> type[BaseHTTPRequestHandler]:

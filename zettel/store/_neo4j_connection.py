@@ -244,7 +244,7 @@ def _driver(where: Where, patience_s: float) -> Driver:
             auth=(where.user, password) if password else None,
             connection_timeout=_CONNECT_S,
             connection_acquisition_timeout=_CONNECT_S * 2,
-            max_transaction_retry_time=patience_s,
+            max_transaction_retry_time=min(patience_s, _CONNECT_S),  # tries wait twice as long each time: 15 s in all
             notifications_min_severity="OFF",
             telemetry_disabled=True,
             user_agent="zettel",

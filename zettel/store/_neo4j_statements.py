@@ -111,6 +111,9 @@ UNWIND $items AS item MATCH (:Topic {namespace: $namespace, id: item})-[r:CHILD_
 GRAFT = """
 UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item[0]})
 MATCH (p:Topic {namespace: $namespace, id: item[1]}) MERGE (t)-[:CHILD_OF]->(p) RETURN count(p)"""
+ROOT = """
+UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) MATCH (m:Memory {namespace: $namespace})
+MERGE (t)-[:CHILD_OF]->(m)"""
 FELL = "UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) DETACH DELETE t RETURN count(*)"
 LEAVE = f"""
 {_NOTE} OPTIONAL MATCH (n)-[r:IN_TOPIC]->() DELETE r WITH DISTINCT n, item SET n.topic = item[1]"""

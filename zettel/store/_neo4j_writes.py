@@ -290,6 +290,7 @@ class _Writer:
         ]
         self._each(cypher.UPROOT, [i for i, _ in moved if i in self._graph.topics])
         self._each(cypher.GRAFT, [pair for pair in moved if pair[1] is not None], expect="topics above others")
+        self._each(cypher.ROOT, [i for i, parent in moved if parent is None])  # so that the tree is seen as one
 
     def _place(self) -> None:
         effects = self._effects
