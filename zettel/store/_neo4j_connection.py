@@ -119,9 +119,16 @@ class Connection:
 
     def rows(self, statement: str, /, **params: Any) -> list[Row]:
         """What a reading query returns: in the open transaction, else in one of its own, tried again where it may."""
+        from neo4j.exceptions import DriverError, Neo4jError  # noqa: PLC0415 -- an extra, imported when it is used
+
         with self.errors():
             if self._open is not None:
                 return _rows(self._open, statement, params)
+            try:
+                return _rows(self._here(), statement, params)  # one round trip, where a managed one takes three
+            except (DriverError, Neo4jError) as error:
+                if not error.is_retryable():
+                    raise
             return self._here().execute_read(_rows, statement, params)
 
     def row(self, statement: str, /, **params: Any) -> Row | None:
@@ -220,8 +227,8 @@ class Writing:
             )
 
 
-def _rows(transaction: ManagedTransaction | Transaction, query: str, params: Params) -> list[Row]:
-    return [tuple(record) for record in transaction.run(query, params)]  # type: ignore[arg-type]  # as below
+def _rows(runner: ManagedTransaction | Transaction | Session, query: str, params: Params) -> list[Row]:
+    return [tuple(record) for record in runner.run(query, params)]  # type: ignore[arg-type]  # as below
 
 
 def _consume(transaction: ManagedTransaction, query: str) -> None:
