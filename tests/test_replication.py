@@ -296,6 +296,35 @@ def test_what_goes_after_a_push_goes_from_the_graph(opened: Opener, replica: Rep
     agrees(source, graph)
 
 
+def test_a_push_of_an_erasure_that_was_broken_off_goes_on(
+    opened: Opener, replica: Replica, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way the graph has commits from which the erased is gone already, and others that still have it."""
+    memory = opened()
+    a, b = memory.add_many(
+        [Message(text=t, conversation_id="c", speaker=s) for t, s in (("My pin is ZEBRA", "Ann"), ("Noted.", "Bob"))]
+    )
+    memory.update(a.id, keywords=["ZEBRA"])
+    pushed(of(memory), replica())
+    assert "ZEBRA" in memory.get(b.id).context
+    memory.update(a.id, keywords=["a pin"])
+    memory.update(b.id, context="he says it, too", tags=["kept"])
+    memory.update(b.id, context="he says so, too")
+    memory.forget(a.id, erase=True)
+    in_small_groups(monkeypatch)
+
+    def break_off(told: replication.Pushed) -> None:
+        raise ZeroDivisionError
+
+    for _ in range(4):
+        graph = replica()
+        with pytest.raises(ZeroDivisionError):
+            pushed(of(memory), graph, on_progress=break_off)
+        assert find_edits(of(memory), graph) == replication.Edits((), ())
+    agrees(of(memory), replica())
+    assert [value for value in hand.values() if "ZEBRA" in value] == []
+
+
 def test_the_same_erasure_after_an_append_leaves_nothing_either(neo4j_uri: str, analyzer: Analyzer, hand: Hand) -> None:
     with registry.open_memory(neo4j_uri, embedder="hashing", analyzer=analyzer, config=PATIENCE) as memory:
         a, b = memory.add_many(

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from zettel.embedding import vector_key
 from zettel.errors import EmbedderMismatchError, InputError, StoreDamagedError
-from zettel.journal import State, apply
+from zettel.journal import State
 from zettel.model import (
     Commit,
     Erasure,
     Link,
+    LinkChange,
     LinkKind,
     Note,
     NoteChange,
@@ -164,8 +165,29 @@ def _before(source: Reader, replica: Reader) -> dict[str, dict[str, Any]]:
 
 
 def _as_pushed(replica: Reader) -> State:
-    """What a replica's own journal amounts to, whatever people have changed in its graph."""
-    return apply(State(), (change for commit in replica.commits() for change in commit.changes), replica.erased())
+    """The notes and links that a replica's own journal amounts to, whatever people have changed in its graph.
+
+    What a change says of before is not looked at: where a push of an erasure was broken off, that is blanked already in
+    some commits, and not yet in those before them.
+    """
+    state = State()
+    for change in (change for commit in replica.commits() for change in commit.changes):
+        match change:
+            case NoteChange(note_id=note_id, ordinal=ordinal, after=after) if after is not None:
+                state.notes[note_id] = ordinal, dict(after)
+            case NoteChange(note_id=note_id) | Erasure(note_id=note_id):
+                state.notes.pop(note_id, None)
+            case Revision(note_id=note_id, after=after) if note_id in state.notes:
+                ordinal, fields = state.notes[note_id]
+                state.notes[note_id] = ordinal, {**fields, **after}
+            case LinkChange(after=after):
+                key = change.source_id, change.target_id, change.kind
+                state.links.pop(key, None)
+                if after is not None:
+                    state.links[key] = dict(after)
+    erased = replica.erased()
+    state.links = {key: link for key, link in state.links.items() if erased.isdisjoint(key[:2])}
+    return state
 
 
 def _expect_same_journal(source: Reader, replica: Replica) -> None:

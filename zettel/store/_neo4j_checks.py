@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from zettel.store._neo4j_rows import LONGEST_NAME
+
+_NAMED = f"""
+MATCH (n:Note {{{{namespace: $ns}}}}) WHERE n.ordinal > 0
+OPTIONAL MATCH (n)-[:{{type}}]->(x)
+WITH n, collect(x.name) AS drawn
+WITH n, drawn, [name IN coalesce(n.{{field}}, []) WHERE name <> '' AND size(name) <= {LONGEST_NAME}] AS held
+WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
+RETURN 'note ' + n.id"""
+
 #: Queries, each with what it means for what it returns.
 CHECKS: tuple[tuple[str, str], ...] = (
     (
@@ -16,22 +26,9 @@ CHECKS: tuple[tuple[str, str], ...] = (
            RETURN m.namespace + ': ' + n + ' commits'""",
         "its head is another number: one was added or deleted by hand",
     ),
+    (_NAMED.format(field="tags", type="TAGGED"), "its tags and its TAGGED relationships differ: edited by hand"),
     (
-        """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
-           OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag)
-           WITH n, collect(t.name) AS drawn
-           WITH n, drawn, [x IN coalesce(n.tags, []) WHERE x <> '' AND size(x) <= 500] AS held
-           WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
-           RETURN 'note ' + n.id""",
-        "its tags and its TAGGED relationships differ: edited by hand",
-    ),
-    (
-        """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
-           OPTIONAL MATCH (n)-[:MENTIONS]->(e:Entity)
-           WITH n, collect(e.name) AS drawn
-           WITH n, drawn, [x IN coalesce(n.entities, []) WHERE x <> '' AND size(x) <= 500] AS held
-           WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
-           RETURN 'note ' + n.id""",
+        _NAMED.format(field="entities", type="MENTIONS"),
         "its entities and its MENTIONS relationships differ: edited by hand",
     ),
     (
