@@ -618,7 +618,10 @@ class Memory(Reading):
 
     def _writable(self) -> Store:
         if self._store is not None and self._store.read_only:
-            raise ReadOnlyError("the memory was opened with read_only=True: open it for writing to change it")
+            raise ReadOnlyError(
+                "the memory was opened with read_only=True, or is a replica: open it for writing, or change the memory"
+                " that a replica comes from"
+            )
         if self._store is None:
             raise ReadOnlyError("this is the memory as of an earlier time: change the memory itself")
         return self._store

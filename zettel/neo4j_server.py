@@ -359,6 +359,8 @@ class Server:
         if self._process is not None:
             return self
         _check_driver()
+        if taken := [port for port in (self._bolt, self._http) if _listens(port)]:
+            raise StoreError(f"port {taken[0]} is taken by another program: give another one, or 0 for any")
         try:
             self._write_configuration()
             self._run()

@@ -39,7 +39,7 @@ CALL (n) {
 RETURN DISTINCT other"""
 _NEWEST = """
 MATCH (n:Note {namespace: $ns}) WHERE n.time IS NOT NULL AND n.status IN $searched
-RETURN n.time ORDER BY n.time DESC LIMIT 1"""
+RETURN toString(n.time) ORDER BY n.time DESC LIMIT 1"""
 
 
 class Candidates:
@@ -127,12 +127,13 @@ class Candidates:
         parts = ["n.namespace = $ns", "n.status IN $status"]
         values: dict[str, Any] = {"status": sorted(allowed.status)}
         if allowed.until is not None:
-            parts.append("n.time < $until")
+            parts.append("n.time < datetime($until)")
             values["until"] = rows.time_of(allowed.until)
         if allowed.since is not None:
-            parts.append("n.time > CASE n.time_precision WHEN 'year' THEN $year WHEN 'month' THEN $month ELSE $day END")
-            since = rows.time_of(allowed.since)
-            values |= {"year": _before(since, 367), "month": _before(since, 32), "day": _before(since, 2)}
+            bound = "CASE n.time_precision WHEN 'year' THEN $year WHEN 'month' THEN $month ELSE $day END"
+            parts.append(f"n.time > datetime({bound})")
+            for name, days in (("year", 367), ("month", 32), ("day", 2)):
+                values[name] = rows.time_of(_before(allowed.since, days))
         if allowed.speakers is not None:
             people = self._rows("MATCH (p:Person {namespace: $ns}) RETURN p.name")
             parts.append("n.speaker IN $speakers")

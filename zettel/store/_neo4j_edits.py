@@ -57,7 +57,7 @@ def overwritten(
     ``known`` are the fields that notes had before, by id, where they are not to be told by the commits.
     """
     found: list[str] = []
-    for *row, drawn in writing.rows(_FIELDS, ids=list(effects.fields), namespace=namespace):
+    for *row, drawn in writing.rows(_FIELDS, ids=list(effects.fields), namespace=namespace) if effects.fields else ():
         if why := fault(row, drawn):
             found.append(f"note {row[rows.COLUMNS.index('id')]} ({why})")
             continue
@@ -71,7 +71,12 @@ def overwritten(
             if not same:
                 found.append(f"{name} of note {note.id}")
     for kind, type_ in LINK_TYPES.items():
-        changed = {key[:2]: link for key, link in effects.links.items() if key[2] == kind}
+        # Nobody has drawn anything at notes that are only coming.
+        changed = {
+            key[:2]: link
+            for key, link in effects.links.items()
+            if key[2] == kind and effects.created.keys().isdisjoint(key[:2])
+        }
         items = [list(ends) for ends in changed]
         held = writing.rows(_LINKS.format(type=type_), items=items, namespace=namespace) if items else []
         for source, target, there, weight, reason in held:

@@ -258,7 +258,7 @@ class GraphReader(Candidates):
 
 TOPICS = """MATCH (t:Topic {namespace: $ns}) WHERE t.id > 0
              RETURN t.id, t.parent, t.number, t.name, t.named_at"""
-_COMMIT = "RETURN c.id, c.at, c.cause, c.payload"
+_COMMIT = "RETURN c.id, toString(c.at), c.cause, c.payload"
 _LINK = """RETURN startNode(r).id, endNode(r).id, type(r), coalesce(r.weight, 1.0), coalesce(r.reason, ''),
            coalesce(r.created_by, 'edit')"""
 _link_key = attrgetter("source_id", "target_id", "kind")

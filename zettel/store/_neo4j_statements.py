@@ -15,7 +15,7 @@ ADVANCE = """
 MATCH (m:Memory {namespace: $namespace})
 SET m.head = $head, m.last_ordinal = $last_ordinal, m.last_topic = $last_topic,
     m.n_notes = m.n_notes + $n_notes, m.n_terms = m.n_terms + $n_terms"""
-COMMITS = "UNWIND $items AS item CREATE (c:Commit) SET c = item"
+COMMITS = "UNWIND $items AS item CREATE (c:Commit) SET c = item, c.at = datetime(item.at)"
 MENTION = """
 UNWIND $items AS item MATCH (n:{label} {{namespace: $namespace, ordinal: item[0]}})
 SET n.commits = coalesce(n.commits, []) + item[1] RETURN item[0]"""
@@ -34,12 +34,18 @@ DELETE p"""
 
 # -------------------------------------------------------------------------- notes
 
-CREATE = "UNWIND $items AS item CREATE (n:Note) SET n = item"
+_NOTE_TIMES = "n.time = datetime(item.time), n.created_at = datetime(item.created_at)"
+CREATE = f"""
+UNWIND $items AS item CREATE (n:Note)
+SET n = item, {_NOTE_TIMES}, n.valid_until = datetime(item.valid_until)"""
 WORDS = """
 UNWIND $ids AS id MATCH (n:Note {namespace: $namespace, id: id})
 RETURN n.id, n.text, n.context, n.keywords, n.tags, n.entities"""
 REVISE = """
-UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id}) SET n += item.fields RETURN count(n)"""
+UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id}) SET n += item.fields
+FOREACH (_ IN CASE WHEN item.fields.valid_until IS NULL THEN [] ELSE [1] END |
+    SET n.valid_until = datetime(item.fields.valid_until))
+RETURN count(n)"""
 TAKE_OUT = """
 UNWIND $items AS item MATCH (n:Note {namespace: $namespace, ordinal: item})
 OPTIONAL MATCH (n)-[r:TAGGED|MENTIONS|IN_SESSION|FROM|IN_TOPIC]->() DELETE r
@@ -52,7 +58,8 @@ MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal}) CREATE (c)-[:TO
 RETURNING = "UNWIND $items AS item MATCH (n:Removed {{namespace: $namespace, ordinal: item}}) RETURN {columns}"
 BRING_BACK = """
 UNWIND $items AS item MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal})
-REMOVE n:Removed SET n:Note, n += item.fields RETURN count(n), coalesce(sum(n.length), 0)"""
+REMOVE n:Removed SET n:Note, n += item.fields, n.valid_until = datetime(item.fields.valid_until)
+RETURN count(n), coalesce(sum(n.length), 0)"""
 CAME = """
 UNWIND $items AS item MATCH (c:Commit {{namespace: $namespace, id: item.commit}})
 MATCH (n:Note {{namespace: $namespace, id: item.id}}) CREATE (c)-[:{verb}]->(n)"""
@@ -123,15 +130,15 @@ SEAT = f"""
 # -------------------------------------------------------------------- the journal
 
 REVISIONS = """
-UNWIND $items AS item CREATE (r:Revision) SET r = item.properties
+UNWIND $items AS item CREATE (r:Revision) SET r = item.properties, r.at = datetime(item.properties.at)
 WITH r, item MATCH (c:Commit {namespace: $namespace, id: item.commit}) CREATE (c)-[:MADE]->(r)"""
 _REVISION = "UNWIND $items AS item MATCH (r:Revision {namespace: $namespace, id: item[0]})"
 REVISED = f"{_REVISION} MATCH (n:Note {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:REVISED]->(n)"
 TRIGGERED = f"{_REVISION} MATCH (n:Note {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:TRIGGERED_BY]->(n)"
 UNDOES = f"{_REVISION} MATCH (o:Revision {{namespace: $namespace, id: item[1]}}) CREATE (r)-[:UNDOES]->(o)"
 DAYS = """
-MATCH (n:Note {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, n.time
-UNION MATCH (n:Removed {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, n.time"""
+MATCH (n:Note {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, toString(n.time) AS t
+UNION MATCH (n:Removed {namespace: $namespace}) WHERE n.ordinal IN $ordinals RETURN n.ordinal, toString(n.time) AS t"""
 
 # ------------------------------------------------------------------------ erasing
 
@@ -160,4 +167,4 @@ UNWIND $items AS item MATCH (c:Commit {namespace: $namespace, id: item[0]})
 SET c.payload = item[1] RETURN count(c)"""
 BLANK = """
 UNWIND $items AS item MATCH (r:Revision {namespace: $namespace, id: item[0]})
-WITH r, item, r.day AS day SET r = item[1] SET r.day = day"""
+WITH r, item, r.day AS day SET r = item[1], r.day = day, r.at = datetime(item[1].at)"""

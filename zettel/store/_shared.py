@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from zettel.errors import StoreDamagedError, ZettelError
-from zettel.model import Change, Commit, touched
+from zettel.model import Change, Commit, NoteChange, Revision, touched
 from zettel.protocols import Draft
 
 
@@ -21,8 +21,12 @@ def numbered(draft: Draft, head: int, now: datetime, last: datetime | None) -> C
 
 def spoken_of(change: Change) -> tuple[str, ...]:
     """The notes under which a commit is found again: those it is about, and those whose text it quotes."""
-    trigger = getattr(change, "trigger", None)
-    return (*touched(change), *getattr(change, "derived_from", ()), *((trigger,) if trigger else ()))
+    match change:  # not by getattr: pydantic takes long to say that there is no such field
+        case Revision(note_id=note_id, derived_from=derived, trigger=trigger):
+            return (note_id, *derived, trigger) if trigger else (note_id, *derived)
+        case NoteChange(note_id=note_id, derived_from=derived):
+            return (note_id, *derived)
+    return touched(change)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from zettel.store import _neo4j_schema as schema
 from zettel.store import _neo4j_writes as writes
 from zettel.store._neo4j_checks import CHECKS
 from zettel.store._neo4j_connection import SCHEMES, Writing
-from zettel.store._neo4j_effects import Arrivals, batches, effects
+from zettel.store._neo4j_effects import Arrivals, Effects, batches, effects
 from zettel.store._neo4j_reading import TOPICS, GraphReader, address_at
 from zettel.store._shared import numbered
 
@@ -212,17 +212,23 @@ class Neo4jStore(GraphReader):
                 )
             if held.head != commits[0].id - 1:
                 raise HeadMovedError(f"commit {held.head} is its newest, so commit {commits[0].id} does not follow")
-            sum_ = effects(commits, rows_, erased)
-            found = [] if overwrite else edits.overwritten(writing, self.namespace, sum_, before)
-            if found:
-                raise ConflictError(
-                    f"{len(found)} edits made in the graph would be overwritten, first {found[0]}: pull them first, or"
-                    " push with --overwrite",
-                    found,
-                )
-            self._write(writing, held, commits, rows_, passages, rewrites, erased=erased, lenient=True)
+            look = None if overwrite else partial(self._expect_untouched, writing, before)
+            self._write(writing, held, commits, rows_, passages, rewrites, erased=erased, lenient=True, look=look)
 
         self._committing(work, sum(len(commit.changes) for commit in commits))
+
+    def _expect_untouched(self, writing: Writing, before: Mapping[str, Mapping[str, Any]], sum_: Effects) -> None:
+        """Refuse commits that would change what people have changed.
+
+        Raises:
+            ConflictError: lists it.
+        """
+        if found := edits.overwritten(writing, self.namespace, sum_, before):
+            raise ConflictError(
+                f"{len(found)} edits made in the graph would be overwritten, first {found[0]}: pull them first, or push"
+                " with --overwrite",
+                found,
+            )
 
     def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
         """All notes as they stand in the graph, each with the tags that its TAGGED relationships say.
@@ -306,9 +312,9 @@ class Neo4jStore(GraphReader):
     def _write(
         self, writing: Writing, held: writes.Held, commits: Sequence[Commit], arrivals: Arrivals,
         passages: Mapping[str, Passages], rewrites: Sequence[Commit] = (), *, erased: Set[str] = frozenset(),
-        lenient: bool = False,
+        lenient: bool = False, look: Callable[[Effects], None] | None = None,
     ) -> None:  # fmt: skip
-        """Write commits, and have what is known of the graph be as after them."""
+        """Write commits, and have what is known of the graph be as after them. ``look`` may refuse what they do."""
         self._sync_ids(writing)
         topics = self._topics
         if self._topics_head != held.head:
@@ -319,6 +325,8 @@ class Neo4jStore(GraphReader):
                     self._learn(change.ordinal, change.note_id)
             graph = writes.Graph(self.namespace, self._ids, self._ordinals, topics, lenient)
             sum_ = effects(batch, own, erased)
+            if look is not None:
+                look(sum_)
             vectors = {key: passages[key] for note, key in own.values() if key in passages and note.id not in erased}
             try:
                 held = writes.write(writing, graph, held, sum_, own, vectors, rewrites, erased)
@@ -344,7 +352,7 @@ class Neo4jStore(GraphReader):
     def _time_of(self, writing: Writing, head: int) -> datetime | None:
         if not head:
             return None
-        query = "MATCH (c:Commit {namespace: $ns, id: $id}) RETURN c.at"
+        query = "MATCH (c:Commit {namespace: $ns, id: $id}) RETURN toString(c.at)"
         found = writing.row(query, ns=self.namespace, id=head)
         if found is None:
             raise StoreDamagedError(f"{self._name} misses commit {head}, which is its newest: restore a copy")
