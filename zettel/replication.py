@@ -7,6 +7,7 @@ graph is found by comparing it with what the memory was at that commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -114,17 +115,39 @@ def push(
         )
     goal = source.head()
     told = Pushed(replica.head(), goal, 0)
-    for commits in _groups(source.commits(told.head, goal)):
-        rows = _rows_of(commits, source, fingerprint)
-        replica.receive(
-            commits, rows, source.passages(key for _, key in rows.values()),
-            rewrites=_blanked(commits, source, replica), erased=source.erased(), origin=origin, overwrite=overwrite,
-            before=_before(source, replica),
-        )  # fmt: skip
-        told = Pushed(commits[-1].id, goal, told.notes + len(rows))
-        if on_progress is not None:
-            on_progress(told)
+    groups = _groups(source.commits(told.head, goal))
+    with ThreadPoolExecutor(1) as beside:  # reads the next group while the server writes one
+        pending = beside.submit(_read, groups, source, fingerprint)
+        while (group := pending.result()) is not None:
+            erased, rewrites = source.erased(), _blanked(group.commits, source, replica)
+            before = _before(source, replica)
+            pending = beside.submit(_read, groups, source, fingerprint)
+            replica.receive(
+                group.commits, group.rows, group.passages, rewrites=rewrites, erased=erased, origin=origin,
+                overwrite=overwrite, before=before,
+            )  # fmt: skip
+            told = Pushed(group.commits[-1].id, goal, told.notes + len(group.rows))
+            if on_progress is not None:
+                on_progress(told)
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Commits that are written in one transaction, the rows of the notes they bring, and their vectors."""
+
+    commits: Sequence[Commit]
+    rows: Mapping[int, tuple[Note, str]]
+    passages: Mapping[str, Passages]
+
+
+def _read(groups: Iterator[list[Commit]], source: Reader, fingerprint: str) -> _Group | None:
+    """The next group; None after the last. Nobody else may use ``source`` meanwhile."""
+    commits = next(groups, None)
+    if commits is None:
+        return None
+    rows = _rows_of(commits, source, fingerprint)
+    return _Group(commits, rows, source.passages(key for _, key in rows.values()))
 
 
 def _groups(commits: Iterable[Commit]) -> Iterator[list[Commit]]:

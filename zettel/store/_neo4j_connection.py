@@ -219,12 +219,23 @@ class Writing:
         """
         if not items:
             return
-        found = self.rows(statement, items=items, **params)
+        found = self.rows(statement, items=_Unsaid(items), **params)
         if expect and (n := found[0][0] if found else 0) != len(items):
             raise StoreDamagedError(
                 f"{n} of {len(items)} {expect} are in the graph, which its journal says are there: run"
                 " zettel neo4j check"
             )
+
+
+class _Unsaid(list[Any]):
+    """Items that the driver's log does not spell out.
+
+    It formats every parameter for a line of it, whether anybody listens or not: these are people's words, and numbers
+    by the thousand.
+    """
+
+    def __repr__(self) -> str:
+        return f"[{len(self)} items]"
 
 
 def _rows(runner: ManagedTransaction | Transaction | Session, query: str, params: Params) -> list[Row]:

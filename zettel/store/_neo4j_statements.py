@@ -24,7 +24,8 @@ SET n.commits = coalesce(n.commits, []) + item[1] RETURN item[0]"""
 
 PASSAGES = """
 UNWIND $items AS item MERGE (p:Passage {key: item.key, number: item.number})
-ON CREATE SET p.span = item.span, p.data = item.data, p.embedding = item.embedding"""
+ON CREATE SET p.span = item.span, p.data = item.data, p.embedding = item.embedding
+ON MATCH SET p.key = item.key"""  # which takes its lock
 HOLD = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked"
 HELD_VECTORS = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) RETURN count(p)"
 DROP_VECTORS = """

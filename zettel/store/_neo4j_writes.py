@@ -125,13 +125,14 @@ class _Writer:
             for key, found in passages.items()
             for number, (span, vector) in enumerate(zip(found.spans, found.vectors, strict=True))
         ]  # fmt: skip
-        self._each(cypher.PASSAGES, items)
         keys = sorted({self._arrivals[seen.ordinal][1] for seen in self._effects.created.values()})
         if not keys:
             return
+        self._each(cypher.PASSAGES, items)
         # Locked, so that an erasure under way either has taken them or leaves them; then looked for anew, since who has
         # waited for a lock is still shown what it found before.
-        self._writing.rows(cypher.HOLD, keys=keys)
+        if reused := [key for key in keys if key not in passages]:
+            self._writing.rows(cypher.HOLD, keys=reused)
         found = self._writing.rows(cypher.HELD_VECTORS, keys=keys)[0][0]
         if found != len(keys):
             raise HeadMovedError(f"the vectors of {len(keys) - found} notes are gone since the plan was made")

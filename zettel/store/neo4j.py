@@ -344,10 +344,11 @@ class Neo4jStore(GraphReader):
             for change in commit.changes:
                 if isinstance(change, NoteChange):
                     times.setdefault(change.ordinal, commit.at)
-        return {
-            ordinal: (note.model_copy(update={"created_at": times.get(ordinal, note.created_at)}), key)
-            for ordinal, (note, key) in arrivals.items()
-        }
+        dated = dict(arrivals)
+        for ordinal, (note, key) in arrivals.items():
+            if (at := times.get(ordinal, note.created_at)) != note.created_at:
+                dated[ordinal] = note.model_copy(update={"created_at": at}), key
+        return dated
 
     def _time_of(self, writing: Writing, head: int) -> datetime | None:
         if not head:
