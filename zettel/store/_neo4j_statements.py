@@ -68,7 +68,6 @@ MATCH (n:Note {{namespace: $namespace, id: item.id}}) CREATE (c)-[:{verb}]->(n)"
 # ----------------------------------------------------------------- what surrounds
 
 _NOTE = "UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item[0]})"
-_NOTE_OF = "UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id})"
 TAGGED = f"""
 {_NOTE} MERGE (t:Tag {{namespace: $namespace, name: item[1]}}) ON CREATE SET t.caption = item[1]
 MERGE (n)-[:TAGGED]->(t)"""
@@ -81,15 +80,19 @@ WITH DISTINCT t WHERE t.namespace = $namespace AND NOT EXISTS {{ (t)<-[:TAGGED]-
 UNMENTION = f"""
 {_NOTE} MATCH (n)-[r:MENTIONS]->(e:Entity) WHERE e.name IS NULL OR NOT e.name IN item[1] DELETE r
 WITH DISTINCT e WHERE e.namespace = $namespace AND NOT EXISTS {{ (e)<-[:MENTIONS]-() }} DETACH DELETE e"""
-SAID = f"""
-{_NOTE} MERGE (p:Person {{namespace: $namespace, name: item[1]}}) ON CREATE SET p.caption = item[1]
-CREATE (p)-[:SAID]->(n)"""
-IN_SESSION = f"""
-{_NOTE_OF} MERGE (s:Session {{namespace: $namespace, key: item.node.key}}) ON CREATE SET s = item.node
-CREATE (n)-[:IN_SESSION]->(s)"""
-FROM = f"""
-{_NOTE_OF} MERGE (s:Source {{namespace: $namespace, key: item.node.key}}) ON CREATE SET s = item.node
-CREATE (n)-[r:FROM]->(s) SET r = item.place"""
+NAMES = """
+UNWIND $items AS item MERGE (x:{label} {{namespace: $namespace, name: item}}) ON CREATE SET x.caption = item"""
+PLACES = """
+UNWIND $items AS item MERGE (x:{label} {{namespace: $namespace, key: item.key}}) ON CREATE SET x = item"""
+TO_NAME = """
+UNWIND $items AS item MATCH (n:Note {{namespace: $namespace, id: item[0]}})
+MATCH (x:{label} {{namespace: $namespace, name: item[1]}}) CREATE (n)-[:{type}]->(x)"""
+SAID = """
+UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item[0]})
+MATCH (p:Person {namespace: $namespace, name: item[1]}) CREATE (p)-[:SAID]->(n)"""
+TO_PLACE = """
+UNWIND $items AS item MATCH (n:Note {{namespace: $namespace, id: item[0]}})
+MATCH (x:{label} {{namespace: $namespace, key: item[1]}}) CREATE (n)-[r:{type}]->(x) SET r = item[2]"""
 AROUND = """
 UNWIND $ordinals AS ordinal MATCH (n:{label} {{namespace: $namespace, ordinal: ordinal}})
 MATCH (n)-[:TAGGED|MENTIONS|IN_SESSION|FROM|SAID]-(x) WHERE x.namespace = $namespace RETURN DISTINCT elementId(x)"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from zettel.store import _neo4j_statements as cypher
 from zettel.store._neo4j_connection import Writing
 from zettel.store._neo4j_effects import Arrivals, Effects, Linked, LinkKey, Seen
 from zettel.store._neo4j_schema import LINK_TYPES
+
+_Way: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
+"""From a note, to a node with these properties, by a relationship with those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +177,25 @@ class _Writer:
         namespace = self._graph.namespace
         came = [{"id": note_id, "commit": seen.commit} for note_id, _, seen in looks]
         self._each(cypher.CAME.format(verb=verb), came)
-        for query, field in ((cypher.TAGGED, "tags"), (cypher.MENTIONS, "entities")):
+        for label, type_, field in (("Tag", "TAGGED", "tags"), ("Entity", "MENTIONS", "entities")):
             pairs = [[i, name] for i, _, seen in looks for name in rows.named(seen.fields.get(field) or ())]
-            self._each(query, pairs)
-        self._each(cypher.SAID, [[i, note.speaker] for i, note, _ in looks if note.speaker])
-        sessions = [
-            {"id": i, "node": node} for i, note, _ in looks if (node := rows.session_properties(namespace, note))
+            self._each(cypher.NAMES.format(label=label), _different(name for _, name in pairs))
+            self._each(cypher.TO_NAME.format(label=label, type=type_), pairs)
+        said = [[i, note.speaker] for i, note, _ in looks if note.speaker]
+        self._each(cypher.NAMES.format(label="Person"), _different(name for _, name in said))
+        self._each(cypher.SAID, said)
+        sessions: list[_Way] = [
+            (i, node, {}) for i, note, _ in looks if (node := rows.session_properties(namespace, note))
         ]
-        self._each(cypher.IN_SESSION, sessions)
-        sources = [
-            {"id": i, "node": node, "place": place}
-            for i, note, _ in looks
-            for node, place in rows.source_rows(namespace, note)
-        ]
-        self._each(cypher.FROM, sources)
+        self._lead("Session", "IN_SESSION", sessions)
+        sources: list[_Way] = [(i, *way) for i, note, _ in looks for way in rows.source_rows(namespace, note)]
+        self._lead("Source", "FROM", sources)
+
+    def _lead(self, label: str, type_: str, ways: Sequence[_Way]) -> None:
+        """Connect notes with where they are from: to nodes of their own, by relationships that say where in it."""
+        self._each(cypher.PLACES.format(label=label), list({node["key"]: node for _, node, _ in ways}.values()))
+        found = [[note_id, node["key"], place] for note_id, node, place in ways]
+        self._each(cypher.TO_PLACE.format(label=label, type=type_), found)
 
     def _revise(self) -> None:
         """Bring notes that were there before up to what the commits revise of them."""
@@ -399,6 +407,10 @@ class _Writer:
             last_topic=now.last_topic, n_notes=self._n_notes, n_terms=self._n_terms,
         )  # fmt: skip
         return now
+
+
+def _different(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def drop_vectors(writing: Writing, keys: Iterable[str]) -> None:
