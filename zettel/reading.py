@@ -434,19 +434,22 @@ class Reading:
             self._materials.put(note)
 
     def _index_and_tree(self) -> tuple[ExactIndex, TopicTree]:
-        """Both at the newest head."""
+        """Both at the newest head, to plan on.
 
-        def read() -> tuple[ExactIndex, TopicTree]:
+        Raises:
+            HeadMovedError: others wrote meanwhile: it is for the plan to be made again, in the end with nobody writing.
+        """
+        with self._reader.one_moment():
             index = self._caught_up()
             return index, self._topic_tree(index)
-
-        return self._steadily(read)
 
     def _steadily(self, read: Callable[[], T]) -> T:
         """What ``read`` gives inside one moment; again, where the store saw others write before it was over.
 
+        Where they write each time, they are kept out in the end.
+
         Raises:
-            StoreLockedError: others wrote each time.
+            StoreLockedError: they write each time, and this memory was opened for reading, so can't keep them out.
         """
         for _ in range(_READINGS):
             try:
@@ -454,7 +457,10 @@ class Reading:
                     return read()
             except HeadMovedError:
                 self._tree = self._router = None  # it may be of two moments
-        raise StoreLockedError(f"others wrote each of the {_READINGS} times that this was read: try again")
+        if self._store is None or self._store.read_only:
+            raise StoreLockedError(f"others wrote each of the {_READINGS} times that this was read: try again")
+        with self._store.alone():
+            return read()
 
     # ------------------------------------------------------------------ browsing
 
