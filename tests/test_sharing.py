@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zettel import Config, Message
-from zettel.errors import EmbedderMismatchError, StoreError
+from zettel.errors import EmbedderMismatchError, HeadMovedError, StoreError
 from zettel.memory import Memory
 from zettel.model import Commit
 from zettel.protocols import Draft
@@ -191,3 +192,32 @@ def test_an_export_leaves_what_stands_beside_it(memory: Memory, tmp_path: Path) 
     memory.export(tmp_path / "e.jsonl")
     assert beside.read_text() == "mine"
     assert {path.name for path in tmp_path.glob("*e.jsonl*")} == {"e.jsonl", "e.jsonl.part"}
+
+
+def test_who_is_always_overtaken_keeps_the_others_out_in_the_end(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = opened()
+    first = memory.add("a boat in the harbor")
+    store: Any = memory._store
+
+    class Overtaken:
+        """The store, as one sees it whom others always overtake."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        @contextmanager
+        def one_moment(self) -> Iterator[None]:
+            with store.one_moment():
+                yield
+            if not store._is_alone:
+                raise HeadMovedError("others wrote meanwhile")
+
+    monkeypatch.setattr(memory, "_reader", Overtaken())
+    second = memory.add("another boat in the harbor")
+    memory.forget(first.id)
+    memory.undo(memory.head)
+    assert [note.id for note in memory.notes()] == [first.id, second.id]
+    assert {hit.note.id for hit in memory.search("boat")} == {first.id, second.id}
+    assert memory.topics() and memory.verify().ok

@@ -321,7 +321,7 @@ class Serving:
 def serve(memory, tmp_path):
     """Starts `zettel neo4j serve` in a folder of the test's own."""
     if neo4j_place.releases()[0] not in neo4j_server.RELEASES:
-        pytest.skip("a server that is given is not started")
+        pytest.skip("no release of its own is tested: a server is given, or the Neo4j on the PATH")
     if neo4j_place.why_none():
         pytest.skip(neo4j_place.why_none())
     neo4j_server.find(neo4j_place.INSTALLATIONS, neo4j_place.releases()[0])

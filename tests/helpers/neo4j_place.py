@@ -1,6 +1,7 @@
 """Neo4j servers for tests: started here, or given by the environment.
 
-ZETTEL_TEST_NEO4J_RELEASES  names of releases to test with, with commas between them; without it, the oldest one.
+ZETTEL_TEST_NEO4J_RELEASES  names of releases to test with, with commas between them; without it, the Neo4j on the
+                            PATH, or else the oldest release.
                             Where it is set no test is skipped: a server that can't be had is a failure.
 ZETTEL_TEST_NEO4J_URI       a running server to test with instead. Everything in it is deleted.
 ZETTEL_TEST_NEO4J_USERNAME, ZETTEL_TEST_NEO4J_PASSWORD  who may use that one; without a password, anybody.
@@ -8,6 +9,7 @@ ZETTEL_TEST_NEO4J_USERNAME, ZETTEL_TEST_NEO4J_PASSWORD  who may use that one; wi
 
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,8 @@ from zettel.errors import StoreError
 #: Where releases are set up, once for all test runs.
 INSTALLATIONS = Path(__file__).parents[2] / ".neo4j"
 
-_GIVEN = "given"
+GIVEN = "given"
+_FOUND = "on the PATH"
 _PASSWORD = "only-for-tests"
 
 
@@ -42,10 +45,15 @@ class Place:
 
 
 def releases() -> list[str]:
-    """What to test with: names of releases, or "given"."""
+    """What to test with: names of releases, "given", or "on the PATH"."""
     if os.environ.get("ZETTEL_TEST_NEO4J_URI"):
-        return [_GIVEN]
-    return _asked_for() or [next(iter(neo4j_server.RELEASES))]
+        return [GIVEN]
+    return _asked_for() or [_FOUND if shutil.which("neo4j") else next(iter(neo4j_server.RELEASES))]
+
+
+def installation(release: str) -> neo4j_server.Installation:
+    """A Neo4j of a release, set up where it is not yet."""
+    return neo4j_server.find(INSTALLATIONS, None if release == _FOUND else release)
 
 
 @functools.cache
@@ -57,7 +65,7 @@ def why_none() -> str:
     if not why:
         try:
             for release in releases():
-                neo4j_server.find(INSTALLATIONS, release)
+                installation(release)
         except StoreError as error:
             why = str(error)
     return why
@@ -66,15 +74,14 @@ def why_none() -> str:
 @contextmanager
 def server(release: str) -> Iterator[Place]:
     """A server of a release with an empty place of its own, for as long as the block; or the one that is given."""
-    if release == _GIVEN:
+    if release == GIVEN:
         user = os.environ.get("ZETTEL_TEST_NEO4J_USERNAME", neo4j_server.USER)
         password = os.environ.get("ZETTEL_TEST_NEO4J_PASSWORD")
         yield Place(os.environ["ZETTEL_TEST_NEO4J_URI"], user, password, None)
         return
-    installation = neo4j_server.find(INSTALLATIONS, release)
     with (
         tempfile.TemporaryDirectory() as home,
-        neo4j_server.Server(installation, Path(home), password=_PASSWORD, ports=(0, 0)) as running,
+        neo4j_server.Server(installation(release), Path(home), password=_PASSWORD, ports=(0, 0)) as running,
     ):
         yield Place(running.uri, neo4j_server.USER, _PASSWORD, running)
 
