@@ -542,6 +542,21 @@ def test_a_note_that_came_twice_and_was_erased_is_restored_as_erased(open_store:
     agree(open_store("copy"), world)
 
 
+def test_revisions_of_an_erased_note_are_not_counted_in_a_copy(open_store: Open) -> None:
+    store, world = open_store(), World()
+    for note in "ab":
+        world.add(note)
+    send(store, world, "add")
+    world.revise("a", trigger="b", context="x")
+    send(store, world)
+    world.erase("a")
+    send(store, world, "forget")
+    agree(store, world)
+    copy = open_store("copy")
+    copy.restore(world.commits, world.rows, {})
+    agree(copy, world)
+
+
 def test_restoring_into_a_journal_is_refused(open_store: Open) -> None:
     store = open_store()
     world = small(store)

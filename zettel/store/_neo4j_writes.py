@@ -322,7 +322,8 @@ class _Writer:
         days = self._days({r.trigger for r, _, _ in revisions if r.trigger is not None and r.undoes is None})
         items = []
         for revision, at, commit in revisions:
-            day = days.get(revision.trigger) if revision.undoes is None else None
+            counts = revision.undoes is None and revision.note_id not in self._erased
+            day = days.get(revision.trigger) if counts else None
             properties = rows.revision_properties(self._graph.namespace, revision, at, day)
             items.append({"id": revision.id, "commit": commit, "properties": properties})
         self._each(cypher.REVISIONS, items)
