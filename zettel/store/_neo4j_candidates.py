@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,16 +43,18 @@ MATCH (n:Note {namespace: $ns}) WHERE n.time IS NOT NULL AND n.status IN $search
 RETURN toString(n.time) ORDER BY n.time DESC LIMIT 1"""
 
 
-class Candidates:
+class Candidates(ABC):
     """The half of the store that supplies candidates; see ``shortlist.Shortlister``."""
 
     namespace: str
 
+    @abstractmethod
     def _memory(self) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """What the memory's own node says."""
 
+    @abstractmethod
     def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+        """What a reading statement returns; ``$ns`` is the namespace."""
 
     def census(self) -> tuple[int, int]:
         """The number of notes present, and the sum of their texts' numbers of terms."""
@@ -71,8 +74,8 @@ class Candidates:
         """The notes let through that have most to do with some stems, by the server's BM25, best first."""
         different = list(dict.fromkeys(stems))
         if len(different) > _WORDS:
-            rare = self.frequencies(different)
-            different = sorted(different, key=lambda stem: rare[stem] or self.census()[0])[:_WORDS]
+            counts = self.frequencies(different)
+            different = sorted(filter(counts.get, different), key=lambda stem: counts[stem])[:_WORDS]
         words = " ".join(f'"{stem}"' for stem in different)
         asked = f'+"{self._scope}"^0 +({words})'
         return self._widening(_SAYING, allowed, k, query=asked) if words else []
