@@ -35,8 +35,9 @@ import neo4j
 from retrieval import load_module
 
 import zettel
-from zettel import neo4j_server, registry, replication
-from zettel.store import _neo4j_schema as schema
+from zettel import registry, replication
+from zettel.neo4j import server as neo4j_server
+from zettel.store.neo4j import schema
 from zettel.text import shorten
 
 _BATCH = 1_000  # rows a transaction of the bare loop writes

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from zettel import model, neo4j_browser
-from zettel.store import _neo4j_schema
+from zettel import model
+from zettel.neo4j import browser
+from zettel.store.neo4j import schema as _neo4j_schema
 
 MODELS: tuple[type[BaseModel], ...] = (
     model.Message, model.Source, model.Note, model.Link, model.Commit, model.HistoryEntry, model.FieldDiff, model.Hit,
@@ -36,8 +37,8 @@ def graph() -> dict[str, str]:
     """What is about the graph in Neo4j, as file name and text."""
     return {
         "neo4j.cypher": "".join(f"{made};\n" for made in _neo4j_schema.statements(_DIMENSION).values()),
-        "neo4j.grass": neo4j_browser.style(),
-        **{f"queries/{name}.cypher": query.text for name, query in neo4j_browser.queries().items()},
+        "neo4j.grass": browser.style(),
+        **{f"queries/{name}.cypher": query.text for name, query in browser.queries().items()},
     }
 
 

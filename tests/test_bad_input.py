@@ -787,7 +787,7 @@ def test_a_failed_export_leaves_the_old_one(kept: Memory, tmp_path: Path, monkey
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zettel.dump.os.fsync", full)
+    monkeypatch.setattr("zettel.export.os.fsync", full)
     refused(kept, lambda m: m.export(path), "No space left", error=StoreError)
     assert path.read_bytes() == before
     assert not path.with_name("dump.part").exists()

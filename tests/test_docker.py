@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zettel.neo4j_server import RELEASES
+from zettel.neo4j.server import RELEASES
 
 yaml = pytest.importorskip("yaml")
 

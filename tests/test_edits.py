@@ -18,7 +18,7 @@ from zettel.memory import Memory
 from zettel.model import Commit, Link
 from zettel.protocols import Analyzer, Store
 from zettel.replication import Edit, Edits, compare, find_edits, push
-from zettel.store.neo4j import Neo4jStore
+from zettel.store.neo4j.store import Neo4jStore
 
 PATIENCE = Config(busy_timeout_s=3)
 IDS = ("ann", "bob", "cleo", "dora")

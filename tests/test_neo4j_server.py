@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from zettel import neo4j_server
 from zettel.errors import InputError, StoreError
-from zettel.neo4j_server import RELEASES, Installation, Server
+from zettel.neo4j import server as neo4j_server
+from zettel.neo4j.server import RELEASES, Installation, Server
 
 neo4j = pytest.importorskip("neo4j")
 import neo4j_place  # noqa: E402 -- needs the driver too
@@ -106,7 +106,7 @@ def test_a_release_nobody_knows_is_refused_with_the_known_ones(tmp_path):
 def test_without_java_it_says_which_one_to_install(tmp_path, no_programs):
     with pytest.raises(StoreError, match=r"Java 17 or later, and there is no Java\. Install Java 17"):
         neo4j_server.find(tmp_path)
-    assert neo4j_server.missing().startswith("Neo4j needs Java 17")
+    assert server.missing().startswith("Neo4j needs Java 17")
 
 
 def test_a_java_that_is_too_old_is_named(tmp_path, no_programs, on_path):
@@ -135,7 +135,7 @@ def test_without_maven_it_says_so(tmp_path, no_programs, on_path):
     on_path("java", """echo 'openjdk version "21"' >&2""")
     with pytest.raises(StoreError, match=r"no mvn on the PATH.*Maven, or a Neo4j"):
         neo4j_server.find(tmp_path)
-    assert "no mvn on the PATH" in neo4j_server.missing()
+    assert "no mvn on the PATH" in server.missing()
 
 
 def test_what_maven_says_when_it_fails_is_quoted_and_nothing_half_done_is_left(tmp_path, some_java, on_path):
@@ -180,7 +180,7 @@ def test_a_neo4j_on_the_path_comes_first_if_it_is_new_enough_and_no_release_was_
     command = on_path("neo4j", "echo 2025.01.0")
     found = neo4j_server.find(tmp_path / "neo4j")
     assert (found.version, found.command, found.distribution) == ("2025.01.0", (str(command), "console"), True)
-    assert neo4j_server.missing() == ""
+    assert server.missing() == ""
     assert not neo4j_server.find(tmp_path / "neo4j", "5.26").distribution
     on_path("neo4j", "echo neo4j 4.4.38")
     assert neo4j_server.find(tmp_path / "neo4j").version == "2026.08.1"
@@ -289,7 +289,7 @@ def test_an_ordinary_installation_is_told_where_its_configuration_is(installatio
 OWNER = """
 import os, sys, time
 from pathlib import Path
-from zettel.neo4j_server import Installation, Server
+from zettel.neo4j.server import Installation, Server
 Server._await = lambda server: None
 server = Server(Installation("1", {command!r}, {{}}, True), Path({home!r}), password=None).start()
 print(server.pid, flush=True)

@@ -121,7 +121,7 @@ warnings.simplefilter("error")
 import numpy, pydantic, zettel.memory  # once: they take long, and are not ours
 for name in sys.argv[1:]:
     for known in [m for m in sys.modules if m == "zettel" or m.startswith("zettel.")]:
-        if known.count(".") == 0 or known not in ("zettel.model", "zettel.protocols", "zettel.errors"):
+        if known.count(".") == 0 or not known.startswith(("zettel.model", "zettel.protocols", "zettel.errors")):
             del sys.modules[known]
     importlib.import_module(name)
     print(name)

@@ -30,7 +30,7 @@ from zettel.errors import (
 from zettel.memory import Memory
 from zettel.protocols import Analyzer, Store
 from zettel.replication import compare, find_edits, promote, push
-from zettel.store.neo4j import Neo4jStore
+from zettel.store.neo4j.store import Neo4jStore
 
 PATIENCE = Config(busy_timeout_s=3)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from zettel import dump, erasure
+from zettel import erasure, export
 from zettel.embedding import rounded, vector_key
 from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
 from zettel.filters import SEARCHED, moment
@@ -591,12 +591,12 @@ class Memory(Reading):
         """
         store = self._writable()
         with self._lock:
-            parsed = dump.read(Path(path))
+            parsed = export.read(Path(path))
             if parsed.commits is None:
                 kept: dict[str, Passages] = {}  # so that a plan made again embeds nothing again
 
                 def plan() -> Draft | None:
-                    draft = dump.plan(parsed, self._reader, self.embedder, kept)
+                    draft = export.plan(parsed, self._reader, self.embedder, kept)
                     return draft and replace(draft, changes=(*draft.changes, *self._seats(draft)))
 
                 return self._commit(plan)
@@ -606,7 +606,7 @@ class Memory(Reading):
                     " has commits: choose a new file or namespace, or export without history"
                 )
             self._name_embedder(store)
-            dump.restore(parsed, store, self.embedder)
+            export.restore(parsed, store, self.embedder)
             return next(store.commits(store.head() - 1), None)
 
     def _seats(self, draft: Draft) -> list[TreeChange]:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar, Unpack
 from zoneinfo import ZoneInfo
 
-from zettel import dump, graph, retrieval, verification
+from zettel import export, graph, retrieval, verification
 from zettel.config import DEFAULT, Config
 from zettel.embedding import embed, vector_key
 from zettel.errors import (
@@ -608,7 +608,7 @@ class Reading:
         Vectors are left out: they are made anew by ``load``.
         """
         with self._lock:
-            return self._steadily(lambda: dump.write(Path(path), self._reader, self.namespace, history=history))
+            return self._steadily(lambda: export.write(Path(path), self._reader, self.namespace, history=history))
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""

@@ -348,7 +348,7 @@ def _fields_edited(note: Note, drawn: frozenset[str], before: Mapping[str, Any],
             yield Edit("note", note.id, name, before[name], graph[name], memory.get(name))
 
 
-_LONGEST = 500  # characters of a tag that has a node; see ``store._neo4j_rows``
+_LONGEST = 500  # characters of a tag that has a node; see ``store.neo4j.rows``
 
 
 def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str]) -> tuple[list[Edit], list[Problem]]:

@@ -2,7 +2,7 @@
 
     python docs/images/make.py [QUERY ...]
 
-Needs Java and Maven, or a Neo4j (see ``zettel.neo4j_server``), Chromium, and the packages playwright and pillow.
+Needs Java and Maven, or a Neo4j (see ``zettel.neo4j.server``), Chromium, and the packages playwright and pillow.
 """
 
 # ruff: noqa: INP001, E402 -- a script; what it shares with the tests is found by its folder
@@ -21,8 +21,9 @@ sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 import browser_page
 import lighthouse
 
-from zettel import neo4j_browser, neo4j_server, open_memory
-from zettel.neo4j_browser.pages import Pages
+from zettel import open_memory
+from zettel.neo4j import server as neo4j_server
+from zettel.neo4j.browser.pages import Pages
 
 FOLDER = Path(__file__).parent
 SIZE = (1320, 800)
@@ -78,7 +79,7 @@ def guide(browser: browser_page.Browser) -> None:
 
 def picture(browser: browser_page.Browser, name: str) -> None:
     """Run a saved query, give its result the whole window, and keep what it looks like."""
-    text = neo4j_browser.queries()[name].text
+    text = browser.queries()[name].text
     if (edit := SHOWN[name]) is not None:
         text = text.replace(*edit)
     drawn = browser.run(text)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from neo4j import Driver, GraphDatabase
 
-from zettel import neo4j_server
 from zettel.errors import StoreError
+from zettel.neo4j import server as neo4j_server
 
 #: Where releases are set up, once for all test runs.
 INSTALLATIONS = Path(__file__).parents[2] / ".neo4j"

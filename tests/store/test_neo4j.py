@@ -24,7 +24,7 @@ from journal_world import World
 from journals import send
 from listing import Listing
 
-from zettel import Config, Message, neo4j_server, registry
+from zettel import Config, Message, registry
 from zettel.cli import access
 from zettel.errors import (
     HeadMovedError,
@@ -39,15 +39,16 @@ from zettel.filters import UTC as UTC_ZONE
 from zettel.filters import Filter
 from zettel.memory import Memory
 from zettel.model import Note
-from zettel.neo4j_server import Server
+from zettel.neo4j import server as neo4j_server
+from zettel.neo4j.server import Server
 from zettel.protocols import Analyzer
 from zettel.replication import push
 from zettel.shortlist import Shortlister
-from zettel.store import _neo4j_connection
-from zettel.store import _neo4j_schema as schema
-from zettel.store._neo4j_candidates import _before
-from zettel.store._neo4j_connection import SCHEMES, parse
-from zettel.store.neo4j import Neo4jStore
+from zettel.store.neo4j import connection as _neo4j_connection
+from zettel.store.neo4j import schema
+from zettel.store.neo4j.candidates import _before
+from zettel.store.neo4j.connection import SCHEMES, parse
+from zettel.store.neo4j.store import Neo4jStore
 from zettel.text import terms
 
 HELPERS = Path(__file__).parents[1] / "helpers"

@@ -56,23 +56,23 @@ def serve(
     What is changed in the graph is kept in the folder; `zettel neo4j pull` takes it over while the server runs. Ctrl-C
     ends it.
     """
-    from zettel import neo4j_server
     from zettel.cli import access
-    from zettel.neo4j_browser.pages import Pages
+    from zettel.neo4j import server
+    from zettel.neo4j.browser.pages import Pages
 
     home = folder or Path(f"{memory}.neo4j")
     if "://" in memory:
         raise InputError(f"{memory!r} is on a server already: open that server's Browser")
     with closing(access.store(memory, namespace, read_only=True)) as source, Pages(namespace) as pages:
         password = _password(home)
-        installation = neo4j_server.find(_installations(), release)
+        installation = server.find(_installations(), release)
         warn(f"starting Neo4j {installation.version} ...")
-        running = neo4j_server.Server(installation, home, password=password, settings=pages.settings)
+        running = server.Server(installation, home, password=password, settings=pages.settings)
         with running, closing(_replica(running.uri, namespace)) as replica:
             told = _push(source, replica, _origin(memory), overwrite=False)
             write(_pushed(told))
             write(("Browser   ", "dim"), _browser(running.browser_url, running.uri))
-            write(("user      ", "dim"), neo4j_server.USER, ("   password  ", "dim"), password)
+            write(("user      ", "dim"), server.USER, ("   password  ", "dim"), password)
             pull_command = shlex.join(["zettel", "neo4j", "pull", memory, "--uri", running.uri])
             write(("pull      ", "dim"), f"{pull_command}   (in another terminal, what you change in the graph)")
             warn("Ctrl-C ends it")
@@ -263,17 +263,17 @@ def style(
     The saved queries are dropped onto it, too, as the .zip file that --queries writes: they are then among its
     favorites.
     """
-    from zettel import neo4j_browser
+    from zettel.neo4j import browser
 
     if queries is not None:
         if queries.exists():
             raise InputError(f"{queries} exists: name a new file")
-        queries.write_bytes(neo4j_browser.favorites(namespace))
-        write(f"wrote {len(neo4j_browser.queries())} queries to {queries}")
+        queries.write_bytes(browser.favorites(namespace))
+        write(f"wrote {len(browser.queries())} queries to {queries}")
     elif setting:
-        write(f"browser.post_connect_cmd={neo4j_browser.style_command().removeprefix(':')}")
+        write(f"browser.post_connect_cmd={browser.style_command().removeprefix(':')}")
     else:
-        write(neo4j_browser.style())
+        write(browser.style())
 
 
 # ------------------------------------------------------------------------ sides

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zettel.errors import InputError, StoreError
 from zettel.model import LinkKind
-from zettel.store._neo4j_connection import Connection
+from zettel.store.neo4j.connection import Connection
 
 FORMAT = 1  # of the graph; a zettel that finds a higher one refuses
 

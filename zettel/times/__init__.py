@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal, TypeAlias
 
-from zettel._days import MONTH_NAMES, Lean, UnresolvedError
-from zettel._time_rules import FUTURE, PAST, PREFILTER, RULES, Said
 from zettel.errors import InputError
 from zettel.model import TimePrecision
+from zettel.times.days import MONTH_NAMES, Lean, UnresolvedError
+from zettel.times.rules import FUTURE, PAST, PREFILTER, RULES, Said
 
 Relation: TypeAlias = Literal["in", "since", "after", "until", "before"]
 

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journal_world import World
 
-from zettel import Message, dump, registry
+from zettel import Message, registry
+from zettel import export as exports
 from zettel.config import Config
 from zettel.errors import ConflictError, InputError, ZettelError
 from zettel.memory import Memory
@@ -385,7 +386,7 @@ def planted(tmp_path: Path, *more: dict[str, Any]) -> Path:
     world.place("a", 2)
     with closing(open_store(":memory:", namespace="x", read_only=False, config=Config())) as store:
         world.accept(store.append(world.draft("add"), 0))
-        dump.write(path, store, "x", history=True)
+        exports.write(path, store, "x", history=True)
     lines = path.read_text().splitlines()
     if more:
         changes = [{"id": f"2.{n}", **change} for n, change in enumerate(more, 1)]
@@ -408,7 +409,7 @@ def test_a_tree_comes_back_with_its_history(tmp_path: Path) -> None:
         tmp_path, topic(after=TOPIC), placement("b", after=5), topic(before=TOPIC, after={**TOPIC, "name": ""}),
         placement("a", before=2), topic(2, before={**TOPIC, "parent": 1, "number": 1, "name": "topic 2"}),
     )  # fmt: skip
-    export = dump.read(path)
+    export = exports.read(path)
     assert export.commits is not None
     rows = {note.ordinal: (note, f"key {note.id}") for note in export.notes}
     with closing(open_store(":memory:", namespace="x", read_only=False, config=Config())) as store:
@@ -416,9 +417,9 @@ def test_a_tree_comes_back_with_its_history(tmp_path: Path) -> None:
         assert tuple(store.commits()) == export.commits
         assert store.topics() == {1: TopicRow(None, 1, "topic 1", 1), 5: TopicRow(None, 5, "", 1)}
         assert [note.address for note in store.notes()] == ["", "5"] and store.last_topic() == 5
-        dump.write(tmp_path / "again.jsonl", store, "x", history=True)
-        dump.write(tmp_path / "plain.jsonl", store, "x", history=False)
-    assert dump.read(tmp_path / "again.jsonl") == export
+        exports.write(tmp_path / "again.jsonl", store, "x", history=True)
+        exports.write(tmp_path / "plain.jsonl", store, "x", history=False)
+    assert exports.read(tmp_path / "again.jsonl") == export
     plain = (tmp_path / "plain.jsonl").read_text()
     assert "address" not in plain and "topic" not in plain and len(plain.splitlines()) == 3
 
@@ -459,10 +460,10 @@ def test_a_tree_comes_back_with_its_history(tmp_path: Path) -> None:
 def test_a_tree_that_is_none_is_refused(tmp_path: Path, changes: list[dict[str, Any]], says: str | None) -> None:
     path = planted(tmp_path, *changes)
     if says is None:
-        assert dump.read(path).commits is not None
+        assert exports.read(path).commits is not None
         return
     with pytest.raises(InputError, match=says):
-        dump.read(path)
+        exports.read(path)
 
 
 def test_a_note_has_no_address_before_it_has_a_place(analyzer: Analyzer) -> None:

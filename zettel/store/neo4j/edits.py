@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zettel.model import STATUSES, revisable_fields
-from zettel.store import _neo4j_rows as rows
-from zettel.store._neo4j_connection import Writing
-from zettel.store._neo4j_effects import Effects
-from zettel.store._neo4j_schema import LINK_TYPES
+from zettel.store.neo4j import rows
+from zettel.store.neo4j.connection import Writing
+from zettel.store.neo4j.effects import Effects
+from zettel.store.neo4j.schema import LINK_TYPES
 
 _TAGS = "OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag) WITH n, collect(t.name) AS drawn"
 AS_EDITED = f"MATCH (n:Note {{{{namespace: $ns}}}}) {_TAGS} RETURN {{columns}}, drawn"

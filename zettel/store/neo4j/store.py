@@ -26,15 +26,12 @@ from zettel.errors import (
 )
 from zettel.model import Commit, Note, NoteChange, Problem
 from zettel.protocols import Draft, Passages, TopicRow
-from zettel.store import _neo4j_edits as edits
-from zettel.store import _neo4j_rows as rows
-from zettel.store import _neo4j_schema as schema
-from zettel.store import _neo4j_writes as writes
-from zettel.store._neo4j_checks import CHECKS
-from zettel.store._neo4j_connection import SCHEMES, Writing
-from zettel.store._neo4j_effects import Arrivals, Effects, batches, effects
-from zettel.store._neo4j_reading import TOPICS, GraphReader, address_at
 from zettel.store._shared import numbered
+from zettel.store.neo4j import edits, rows, schema, writes
+from zettel.store.neo4j.checks import CHECKS
+from zettel.store.neo4j.connection import SCHEMES, Writing
+from zettel.store.neo4j.effects import Arrivals, Effects, batches, effects
+from zettel.store.neo4j.reading import TOPICS, GraphReader, address_at
 
 __all__ = ["SCHEMES", "Neo4jStore", "open_store"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from zettel.filters import SEARCHED, Filter
 from zettel.protocols import Vector
-from zettel.store import _neo4j_rows as rows
-from zettel.store._neo4j_schema import TERMS, VECTORS
+from zettel.store.neo4j import rows
+from zettel.store.neo4j.schema import TERMS, VECTORS
 
 _WORDS = 500  # of a question, the rarest, that are looked for: a server refuses some more than a thousand
 _WIDER = 4  # times as many are asked for again, where a filter or another memory left too few

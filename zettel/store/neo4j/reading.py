@@ -14,11 +14,10 @@ from zettel.addresses import address_of
 from zettel.errors import HeadMovedError, StoreDamagedError
 from zettel.model import Commit, Link, LinkKind, Note
 from zettel.protocols import Passages, TopicRow
-from zettel.store import _neo4j_rows as rows
-from zettel.store import _neo4j_schema as schema
-from zettel.store._neo4j_candidates import Candidates
-from zettel.store._neo4j_connection import Connection, Writing, parse
 from zettel.store._shared import making_sense
+from zettel.store.neo4j import rows, schema
+from zettel.store.neo4j.candidates import Candidates
+from zettel.store.neo4j.connection import Connection, Writing, parse
 
 _CHUNK = 500  # commits read at once
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from zettel import neo4j_browser
+from zettel.neo4j import browser
 
 _HOST = "127.0.0.1"
 _BEGIN = (  # the first heading stands above all pages
@@ -27,7 +27,7 @@ class Pages:
     """
 
     def __init__(self, namespace: str = "default") -> None:
-        texts = {"/style.grass": neo4j_browser.style(), "/guide.html": guide(namespace)}
+        texts = {"/style.grass": browser.style(), "/guide.html": guide(namespace)}
         self._server = ThreadingHTTPServer((_HOST, 0), _handler(texts))
 
     @property
@@ -57,7 +57,7 @@ def guide(namespace: str = "default") -> str:
     slides = [
         f"<h3>{html.escape(query.title)}</h3>"
         f'<pre mode="cypher" class="highlight pre-scrollable code runnable">{html.escape(query.text)}</pre>'
-        for query in neo4j_browser.queries(namespace).values()
+        for query in browser.queries(namespace).values()
     ]
     slides[0] = f"{_BEGIN}{slides[0]}"
     wrapped = "".join(f'<slide class="row-fluid"><div class="col-sm-12">{slide}</div></slide>' for slide in slides)

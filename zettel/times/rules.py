@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from zettel._days import (
+from zettel.times.days import (
     MONTHS,
     SEASONS,
     Days,

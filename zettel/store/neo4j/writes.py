@@ -13,11 +13,11 @@ from zettel.addresses import address_of
 from zettel.errors import HeadMovedError, StoreDamagedError
 from zettel.model import Commit, Erasure, LinkKind, Note, NoteChange
 from zettel.protocols import Passages, TopicRow
-from zettel.store import _neo4j_rows as rows
-from zettel.store import _neo4j_statements as cypher
-from zettel.store._neo4j_connection import Writing
-from zettel.store._neo4j_effects import Arrivals, Effects, Linked, LinkKey, Seen
-from zettel.store._neo4j_schema import LINK_TYPES
+from zettel.store.neo4j import rows
+from zettel.store.neo4j import statements as cypher
+from zettel.store.neo4j.connection import Writing
+from zettel.store.neo4j.effects import Arrivals, Effects, Linked, LinkKey, Seen
+from zettel.store.neo4j.schema import LINK_TYPES
 
 _Way: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
 """From a note, to a node with these properties, by a relationship with those."""

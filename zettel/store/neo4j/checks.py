@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.store._neo4j_rows import LONGEST_NAME
+from zettel.store.neo4j.rows import LONGEST_NAME
 
 _NAMED = f"""
 MATCH (n:Note {{{{namespace: $ns}}}}) WHERE n.ordinal > 0

@@ -1,0 +1,95 @@
+"""What link rules and evolution policies implement, and what they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from zettel.model import Link, LinkKind, Note
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A note near an arriving one, and the cosine of their vectors."""
+
+    note: Note
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A note that has just arrived, and what a linker may know of the memory it comes into.
+
+    ``before`` are the messages before it in its session, nearest first; ``answered`` is the one it answers. ``nearest``
+    are the notes closest to it, best first, those of ``before`` left out; ``usual`` and ``spread`` are mean and
+    standard deviation of its cosines with all ``n_notes``. ``rarity_of`` a number of notes is 1 for none and 0 for
+    all, ``rarity`` of one of its terms that of the other notes that have it; ``saying`` gives the newest notes whose
+    text has all of some terms, newest first, and how many there are. ``people`` are the lower-cased words of all
+    speakers' names.
+    """
+
+    note: Note
+    before: tuple[Note, ...]
+    answered: Note | None
+    nearest: tuple[Candidate, ...]
+    usual: float
+    spread: float
+    n_notes: int
+    rarity: Callable[[str], float]
+    rarity_of: Callable[[int], float]
+    saying: Callable[[Sequence[str]], tuple[Sequence[Candidate], int]]
+    people: frozenset[str]
+
+
+class LinkRule(Protocol):
+    """One reason to link an arriving note. A file in ``linker/`` has these names at its top level.
+
+    ``KIND`` is the kind of its links, ``DEGREE`` the most links of that kind that a note may have: where a note has as
+    many, a stronger one takes the place of the weakest that the rules have made.
+    """
+
+    KIND: LinkKind
+    DEGREE: int
+
+    def links(self, arrival: Arrival) -> Iterable[Link]:
+        """Links with the arriving note at one end. Pure: the same arrival gives the same links."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encounter:
+    """A note that has just arrived, a neighbor it was linked to, by which links, and the neighbor's other links.
+
+    Each of ``others`` comes with the note at its other end; links to notes that no search shows are left out.
+    """
+
+    arrived: Note
+    neighbor: Note
+    links: tuple[Link, ...]
+    others: tuple[tuple[Link, Note], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """New values of a neighbor's annotations (context, keywords, tags), and the sentence that says why.
+
+    ``derived_from`` names the notes, besides the arriving one, whose words they use.
+    """
+
+    fields: Mapping[str, JsonValue]
+    reason: str
+    derived_from: tuple[str, ...] = ()
+
+
+class Policy(Protocol):
+    """One way in which an arriving note changes what its neighbors' cards say.
+
+    A file in ``evolution/`` has this name at its top level.
+    """
+
+    def rewrite(self, encounter: Encounter) -> Rewrite | None:
+        """What the neighbor's annotations become; None where nothing changes. Pure, and never longer than needed."""
+        ...
