@@ -8,26 +8,13 @@ from functools import lru_cache
 
 import Stemmer
 
+from zettel import wordlists
+
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month
 
 #: Words that say nothing of what a text is about: articles, pronouns, auxiliaries, prepositions, conjunctions, fillers.
-STOP_WORDS = frozenset(
-    """
-    a an the this that these those some any each every no not nor such same other another
-    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers
-    herself it its itself they them their theirs themselves who whom whose which what where when why how
-    am is are was were be been being do does did doing done have has had having can could shall should will would may
-    might must ought let
-    and or but if then else because as until while of at by for with about against between into through during before
-    after above below to from up down in out on off over under again further once than too very just only so also both
-    more most few own here there now all
-    yes yeah yep ok okay oh hey hi hello well wow thanks thank please really quite got get gets getting
-    ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't shouldn't wasn't weren't won't
-    wouldn't i'm i've i'd i'll you're you've you'd you'll he's he'd he'll she's she'd she'll it's it'll we're we've we'd
-    we'll they're they've they'd they'll that's there's here's what's who's how's where's let's
-    """.split()  # noqa: SIM905 - a list of 200 strings is no longer read as words
-)
+STOP_WORDS = wordlists.words("stop_words")
 
 _stemmer = Stemmer.Stemmer("english")
 

@@ -16,7 +16,7 @@ from itertools import chain
 from math import log, sqrt
 
 from zettel.text import terms
-from zettel.vocabulary import NOUNS_IN_LY_ED
+from zettel.vocabulary import NOUNS_IN_LY_ED, VAGUE
 
 MAX_NAME = 60
 """The most characters of a name."""
@@ -30,31 +30,6 @@ CHATTER = "small talk"
 _BETWEEN = " · "
 _TAG, _NO_NOUN = "#", "~"  # what marks a key that is a tag's, or counts where a word describes another or tells a deed
 _WORD = re.compile(r"\w(?:[\w'’.&/-]*\w)?[+#]*")
-
-#: Deeds, qualities and exclamations, which name no subject alone whatever a conversation is about; as stems.
-_VAGUE = frozenset(
-    terms(
-        """
-        accept achieve add adjust affect aggressive alive allow alright amaze amazed appear apply attend available
-        await awful basic behave blast blessed boost brief bright calm capture challenging chat cheer choose clear
-        compare complete complex confident connect consider contain continue cope correct count cover current daily
-        decide delicious deserve determine develop direct discover discuss display dude dynamic ease efficient em
-        emotional enhance entire escape essential exact exclusive exist expect explain explore express extra fave
-        fill fit fix focus follow force frustrate fuel fulfill future gain generate genuine grab grand guy hang
-        heartwarming hilarious hit hold honest hurt ideal imagine impact implement impress improve increase
-        incredible individual inspire intense interested introduce involve jump key late learn legit limit live
-        losing lost lucky manage matter maximum mention method middle mind minimum minor miss mix motivate multiple
-        natural necessary normal notice obvious occur offer open organize outside overcome particular pause peaceful
-        positive possible powerful prefer prepare present pretend prevent prioritize promise proper prove quick quit
-        rare reach ready realize receive recent recommend reduce refer reflect relate relax relevant rely remain
-        remind remove replace represent require respond rest reveal rewarding rich rough rush safe satisfied scared
-        select send separate serve shine significant similar simple single slow smart smooth solid spread stick
-        sticky strong stuck stunning succeed suck suggest suit supportive suppose surprise surround switch tackle
-        tend thought throw tired tiring touch tough ultra understand unique unknown update upgrade vague valuable
-        various verify vibe visit waste wild woke wonder woohoo word worry worth wrap yell
-        """
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +129,7 @@ class _Subject:
 
     def _names(self, key: str, k: int) -> bool:
         """Whether a term can be in a name: no speaker, no deed, nor a word that describes others or is common."""
-        if key.endswith(_NO_NOUN) or key in _VAGUE or self.counts[key + _NO_NOUN] > 0.6 * k:
+        if key.endswith(_NO_NOUN) or key in VAGUE or self.counts[key + _NO_NOUN] > 0.6 * k:
             return False
         return (self._few or self._surplus(key, k) > 0) and self._is_free(key, ())
 
