@@ -608,6 +608,8 @@ def crash(utterances: Sequence[Utterance]) -> Any:
         (analysis(tags=(1,)), "tuple of texts"),
         (analysis(entities=None), "tuple of texts"),
         (analysis(derived_from=("nobody",)), "derived_from"),
+        (analysis(analyzed_by=1), "analyzed_by"),
+        (analysis(analyzed_by=HALF), "surrogate"),
     ],
 )
 def test_a_bad_analyzer_is_blamed(opened: Opener, result: Any, says: str) -> None:
@@ -618,8 +620,8 @@ def test_a_bad_analyzer_is_blamed(opened: Opener, result: Any, says: str) -> Non
     odd.analyze = result
     refused(memory, lambda m: m.add("pears"), "analyzer odd/1", says, "nothing was added", error=AnalyzerError)
     assert memory.head == 1
-    odd.analyze = analysis()
-    memory.add("pears")
+    odd.analyze = analysis(analyzed_by="local/1")
+    assert memory.add("pears").analyzed_by == "local/1"
     assert memory.verify().ok
 
 

@@ -318,13 +318,16 @@ def _fault(analysis: object, utterance: Utterance) -> str:
     """What makes an analysis unusable; "" where nothing does."""
     if not isinstance(analysis, Analysis):
         return "it must return values of zettel.protocols.Analysis"
+    by: object = analysis.analyzed_by
     lists = analysis.keywords, analysis.tags, analysis.entities, analysis.derived_from
     if not isinstance(analysis.context, str) or not all(_is_texts(values) for values in lists):
         return "the context must be a text, every other field a tuple of texts"
+    if by is not None and not isinstance(by, str):
+        return "analyzed_by must be a text, or None for the analyzer's own name"
     if not {utterance.answers_id}.issuperset(analysis.derived_from):
         return f"derived_from may name only the message answered, {utterance.answers_id!r}"
     try:
-        check_json([analysis.context, *lists])
+        check_json([analysis.context, by, *lists])
     except InputError as error:
         return str(error)
     return ""
@@ -393,5 +396,5 @@ def _note(ordinal: int, name: str, item: Incoming, analysis: Analysis, analyzed_
         speaker=item.speaker,
         sources=(item.source,) if item.source else (),
         metadata=item.metadata,
-        analyzed_by=analyzed_by,
+        analyzed_by=analysis.analyzed_by or analyzed_by,
     )

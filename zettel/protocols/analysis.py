@@ -29,13 +29,18 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What an analyzer makes of an utterance. ``derived_from`` names the notes whose text it quotes."""
+    """What an analyzer makes of an utterance. ``derived_from`` names the notes whose text it quotes.
+
+    ``analyzed_by`` names what made it, if that is not the analyzer itself: an analyzer that asks a model names the one
+    that stood in when the model failed ("local/1").
+    """
 
     context: str
     keywords: tuple[str, ...]
     tags: tuple[str, ...]
     entities: tuple[str, ...]
     derived_from: tuple[str, ...] = ()
+    analyzed_by: str | None = None
 
 
 class Analyzer(Protocol):
@@ -46,7 +51,7 @@ class Analyzer(Protocol):
 
     @property
     def name(self) -> str:
-        """Name and version ("local/1"), as kept in ``Note.analyzed_by``."""
+        """Name and version ("local/1"), as kept in ``Note.analyzed_by`` if an analysis names nothing else."""
         ...
 
     def analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
