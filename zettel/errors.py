@@ -9,6 +9,7 @@
     ├── ReadOnlyError         a change was asked of a memory opened for reading
     ├── TranscriptError       a file could not be read as a transcript
     ├── AnalyzerError         an analyzer could not do its work
+    ├── PluginError           a link rule or an evolution policy could not do its work
     ├── EmbedderError         an embedder could not do its work
     │   ├── ModelNotFoundError    its weights are not on this machine
     │   └── EmbedderMismatchError the memory was made by another embedder
@@ -70,6 +71,10 @@ class TranscriptError(ZettelError):
 
 class AnalyzerError(ZettelError):
     """An analyzer could not do its work."""
+
+
+class PluginError(ZettelError):
+    """A link rule or an evolution policy could not do its work; the message names it."""
 
 
 class EmbedderError(ZettelError):

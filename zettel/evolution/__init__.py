@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from zettel.asking import Asking, rewrite_of
 from zettel.evolution._card import added
 from zettel.filters import SEARCHED
 from zettel.model import Note, Revision, parsed_fields, revisable_fields
@@ -26,29 +27,31 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 def evolve(
-    encounters: Sequence[Encounter], policies: Sequence[Policy], rewritten: Mapping[str, int], *, per_add: int,
-    per_day: int,
+    encounters: Sequence[Encounter], policies: Sequence[Policy], rewritten: Mapping[str, int], *,
+    per_add: int, per_day: int, asking: Asking | None = None,
 ) -> list[Revision]:  # fmt: skip
     """The revisions of an arriving note's neighbors: one a neighbor, at most ``per_add`` of them.
 
     ``rewritten`` tells how often each was rewritten for notes of the same day; one that was ``per_day`` times is left
-    alone, as is one that is not searched, or more trusted than the arriving note.
+    alone, as is one that is not searched, or more trusted than the arriving note. A policy with an open question
+    changes nothing, and ``asking`` says so.
     """
+    asking = asking or Asking()
     revisions: list[Revision] = []
     for encounter in encounters:
         note = encounter.neighbor
         allowed = note.status in SEARCHED and encounter.arrived.trust >= note.trust
-        if allowed and rewritten.get(note.id, 0) < per_day and (revision := _revision(encounter, policies)):
+        if allowed and rewritten.get(note.id, 0) < per_day and (revision := _revision(encounter, policies, asking)):
             revisions.append(revision)
     return revisions[:per_add]
 
 
-def _revision(encounter: Encounter, policies: Sequence[Policy]) -> Revision | None:
+def _revision(encounter: Encounter, policies: Sequence[Policy], asking: Asking) -> Revision | None:
     """What all policies make of one neighbor, each seeing what those before it have written."""
     before = revisable_fields(encounter.neighbor)
     note, reasons, derived = encounter.neighbor, [], [encounter.arrived.id]
     for policy in policies:
-        rewrite = policy.rewrite(replace(encounter, neighbor=note))
+        rewrite = rewrite_of(policy, replace(encounter, neighbor=note), asking)
         if rewrite is None:
             continue
         rewritten = _rewritten(note, rewrite.fields)

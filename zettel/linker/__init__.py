@@ -10,20 +10,25 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
+from zettel.asking import Asking, links_of
 from zettel.model import Link, LinkChange, LinkKind
 from zettel.protocols import Arrival, LinkRule
 
 MADE_BY_RULES = "linker/"
 
 
-def link(arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]]) -> list[LinkChange]:
+def link(
+    arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]],
+    asking: Asking | None = None,
+) -> list[LinkChange]:  # fmt: skip
     """The changes that link an arriving note. ``standing`` gives a note's links as they are before.
 
-    Where two rules propose the same link, it is the first one's.
+    Rules propose in the order given; if two propose the same link, it is the first one's. A rule with an open question
+    proposes nothing, and ``asking`` says so.
     """
-    bounds = _Bounds(standing)
+    bounds, asking = _Bounds(standing), asking or Asking()
     for rule in rules:
-        for new in sorted(rule.links(arrival), key=lambda new: (-new.weight, new.key)):
+        for new in sorted(links_of(rule, arrival, asking), key=lambda new: (-new.weight, new.key)):
             if new.kind == rule.KIND and new.source_id != new.target_id and arrival.note.id in new.key[:2]:
                 bounds.propose(new, arrival.note.id, rule.DEGREE)
     return bounds.changes

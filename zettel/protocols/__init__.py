@@ -6,7 +6,17 @@ line. It defines the object named in its protocol's docstring, and imports nothi
 
 from zettel.protocols.analysis import Analysis, Analyzer, Utterance
 from zettel.protocols.embedding import Embedder, PassageEmbedder, Span, Vector
-from zettel.protocols.growth import Arrival, Candidate, Encounter, LinkRule, Policy, Rewrite
+from zettel.protocols.growth import (
+    Arrival,
+    AskingPolicy,
+    AskingRule,
+    Candidate,
+    Encounter,
+    LinkRule,
+    Policy,
+    Question,
+    Rewrite,
+)
 from zettel.protocols.scoring import Columns, Posting, Query, Scan, Signal
 from zettel.protocols.storage import Draft, Passages, Reader, Store, TopicRow
 from zettel.protocols.transcripts import Entry, Transcript, TranscriptFormat
@@ -15,6 +25,8 @@ __all__ = [
     "Analysis",
     "Analyzer",
     "Arrival",
+    "AskingPolicy",
+    "AskingRule",
     "Candidate",
     "Columns",
     "Draft",
@@ -27,6 +39,7 @@ __all__ = [
     "Policy",
     "Posting",
     "Query",
+    "Question",
     "Reader",
     "Rewrite",
     "Scan",

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from zettel.model import Link, LinkKind, Note
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a slow rule or policy must know before it can decide: everything that its answer depends on, as text.
+
+    Questions with the same text are the same question, and get the same answer for as long as a plan is being made.
+    """
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Arrival:
     people: frozenset[str]
 
 
+@runtime_checkable
 class LinkRule(Protocol):
     """One reason to link an arriving note. A file in ``linker/`` has these names at its top level.
 
@@ -54,8 +65,34 @@ class LinkRule(Protocol):
     KIND: LinkKind
     DEGREE: int
 
-    def links(self, arrival: Arrival) -> Iterable[Link]:
-        """Links with the arriving note at one end. Pure: the same arrival gives the same links."""
+    def links(self, arrival: Arrival) -> Iterable[Link | Question]:
+        """Links with the arriving note at one end. Pure: the same arrival gives the same links.
+
+        Only an ``AskingRule`` may give questions too.
+        """
+        ...
+
+
+@runtime_checkable
+class AskingRule(LinkRule, Protocol):
+    """A rule that is slow to decide, because it asks a model or a server.
+
+    Its ``links`` is a generator: it runs while the memory plans, so it never waits. It yields links and questions, in
+    any order, and receives the answer to a question as the value of that ``yield``; it may return more links. If an
+    answer is not known yet, ``links`` is closed there and counts as no links; ``answer`` is then called while the
+    memory is free for others, and the plan is made again, with ``links`` called anew. The same arrival and the same
+    answers give the same links and questions.
+    """
+
+    def links(self, arrival: Arrival) -> Generator[Link | Question, JsonValue, Iterable[Link] | None]:
+        """Links and questions; see above."""
+        ...
+
+    def answer(self, questions: Sequence[Question]) -> Sequence[JsonValue]:
+        """One answer a question, in order. All questions that a plan left open come in one call, each once.
+
+        May take long, and need not give the same answer twice: the first one stands for the plan.
+        """
         ...
 
 
@@ -84,12 +121,29 @@ class Rewrite:
     derived_from: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Policy(Protocol):
     """One way in which an arriving note changes what its neighbors' cards say.
 
     A file in ``evolution/`` has this name at its top level.
     """
 
-    def rewrite(self, encounter: Encounter) -> Rewrite | None:
-        """What the neighbor's annotations become; None where nothing changes. Pure, and never longer than needed."""
+    def rewrite(self, encounter: Encounter) -> Rewrite | Generator[Question, JsonValue, Rewrite | None] | None:
+        """What the neighbor's annotations become; None where nothing changes. Pure, and never longer than needed.
+
+        Only an ``AskingPolicy`` may be a generator.
+        """
+        ...
+
+
+@runtime_checkable
+class AskingPolicy(Policy, Protocol):
+    """A policy that is slow to decide, because it asks a model or a server; ``AskingRule`` says how it is run."""
+
+    def rewrite(self, encounter: Encounter) -> Generator[Question, JsonValue, Rewrite | None]:
+        """Yields questions, receives their answers, and returns what a ``Policy`` returns."""
+        ...
+
+    def answer(self, questions: Sequence[Question]) -> Sequence[JsonValue]:
+        """One answer a question, in order; see ``AskingRule.answer``."""
         ...
