@@ -456,7 +456,9 @@ def test_a_store_is_one_file(plugged: Plug, analyzer: Analyzer) -> None:
 
 def test_the_plugins_are_those_of_the_files() -> None:
     for kind, package in registry.KINDS.items():
-        files = {p.stem for p in Path(package.__path__[0]).glob("*.py") if not p.name.startswith("_")}
+        folder = Path(package.__path__[0])
+        inside = [*folder.glob("*.py"), *(p.parent for p in folder.glob("*/__init__.py"))]
+        files = {p.stem for p in inside if not p.name.startswith("_")}
         assert set(registry.names(kind)) == files
         for name in files - {"sentence_transformers"}:
             registry.plugin(kind, name)
