@@ -22,16 +22,66 @@
         ├── StoreDamagedError     it is not a zettel memory, or no longer whole
         └── HeadMovedError        another writer committed first (retried inside)
 
-A message says what went wrong, with which value, and the way out.
+A message says what went wrong, with which value, and the way out. If the way out is a call, or an argument of one, then
+``remedy`` holds it as data, and the message spells it as Python does. A command line spells it in its own way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method of a memory that helps, or an argument of one; ``value`` is None for an argument of any value."""
+
+    name: str
+    argument: str | None = None
+    value: object = None
+
+    def __str__(self) -> str:
+        """As Python spells it: ``log()``, ``cascade=True``, ``trigger=``."""
+        if self.argument is None:
+            return f"{self.name}()"
+        return f"{self.argument}={'' if self.value is None else repr(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The way out of an error: words with a ``{}`` for each of the calls."""
+
+    words: str
+    calls: tuple[Call, ...]
+
+    def __str__(self) -> str:
+        """As Python spells it."""
+        return self.worded(str)
+
+    def worded(self, spell: Callable[[Call], str]) -> str:
+        """The words, with each call as ``spell`` spells it."""
+        return self.words.format(*map(spell, self.calls))
+
+
+def see(*names: str, words: str = "see {}") -> Remedy:
+    """A remedy that names methods: ``see("log")`` reads "see log()"."""
+    return Remedy(words, tuple(map(Call, names)))
 
 
 class ZettelError(Exception):
-    """The root: catching it catches every error zettel raises on purpose."""
+    """The root: catching it catches every error zettel raises on purpose.
+
+    ``remedy`` stands at the end of the message; it is None if no call helps, and the message then tells what does.
+    """
+
+    def __init__(self, message: str = "", *, remedy: Remedy | None = None) -> None:
+        super().__init__(message if remedy is None else f"{message} {remedy}")
+        self.remedy = remedy
+        self._problem = message
+
+    def worded(self, spell: Callable[[Call], str]) -> str:
+        """The message, with the calls of its remedy as ``spell`` spells them."""
+        return str(self) if self.remedy is None else f"{self._problem} {self.remedy.worded(spell)}"
 
 
 class InputError(ZettelError, ValueError):
@@ -41,8 +91,8 @@ class InputError(ZettelError, ValueError):
     call took a single value.
     """
 
-    def __init__(self, message: str, items: Sequence[tuple[int, str]] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, items: Sequence[tuple[int, str]] = (), *, remedy: Remedy | None = None) -> None:
+        super().__init__(message, remedy=remedy)
         self.items = tuple(items)
 
 
@@ -56,8 +106,8 @@ class ConflictError(ZettelError):
     ``blocking`` holds the ids of those changes (such as ``"12.3"``), newest first.
     """
 
-    def __init__(self, message: str, blocking: Sequence[str] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, blocking: Sequence[str] = (), *, remedy: Remedy | None = None) -> None:
+        super().__init__(message, remedy=remedy)
         self.blocking = tuple(blocking)
 
 

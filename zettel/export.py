@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zettel.embedding import embed_notes, vector_key
-from zettel.errors import InputError, StoreDamagedError, StoreError
+from zettel.errors import InputError, StoreDamagedError, StoreError, see
 from zettel.journal import replay, tree_faults
 from zettel.model import (
     REVISABLE,
@@ -169,14 +169,16 @@ def read(path: Path) -> Export:
         if isinstance(error, InputError):
             raise
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{str(path)!r} can't be read ({reason}): name a file written by export()") from error
+        message = f"{str(path)!r} can't be read ({reason}):"
+        raise InputError(message, remedy=see("export", words="name a file written by {}")) from error
 
 
 def _parse(path: Path, lines: Iterator[str]) -> Export:
     first = next(lines, "")
     head = _json(first) if first.startswith('{"zettel":') else {}
     if not isinstance(head, dict) or head.get("zettel") != "export":
-        raise InputError(f"{path} is no export of zettel, its first line should tell so; make one with export()")
+        message = f"{path} is no export of zettel, its first line should tell so;"
+        raise InputError(message, remedy=see("export", words="make one with {}"))
     if head.get("version") != VERSION:
         raise InputError(f"{path} has version {head.get('version')}, this zettel reads {VERSION}: upgrade zettel")
     found: dict[str, list[Any]] = {kind: [] for kind in _MODELS}

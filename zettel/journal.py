@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from zettel.errors import ConflictError, InputError, StoreDamagedError
+from zettel.errors import Call, ConflictError, InputError, Remedy, StoreDamagedError
 from zettel.model import (
     Change,
     Commit,
@@ -35,6 +35,8 @@ from zettel.model import (
 Cell: TypeAlias = tuple[str, ...]
 LinkKey: TypeAlias = tuple[str, str, str]
 Target: TypeAlias = str | int | Sequence[str]  # what is undone: a change, by id; a commit, by number; several changes
+
+_CASCADE = Remedy("undo those first, or pass {} to take them along", (Call("undo", "cascade", value=True),))
 
 
 # ---------------------------------------------------------------------- apply
@@ -367,9 +369,9 @@ class Ledger:
         if blocking and not cascade:
             raise ConflictError(
                 f"{_named(target)} can't be undone alone: {len(blocking)} later change(s) build on it"
-                f" ({', '.join(blocking[:5])}{' ...' if len(blocking) > 5 else ''}); undo those first, or"
-                " pass cascade=True to take them along",
+                f" ({', '.join(blocking[:5])}{' ...' if len(blocking) > 5 else ''});",
                 blocking,
+                remedy=_CASCADE,
             )
         return undoing.changes
 

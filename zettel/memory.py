@@ -13,7 +13,16 @@ from pydantic import JsonValue, ValidationError
 
 from zettel import erasure, export
 from zettel.embedding import rounded, vector_key
-from zettel.errors import HeadMovedError, InputError, NotFoundError, ReadOnlyError, StoreLockedError
+from zettel.errors import (
+    Call,
+    HeadMovedError,
+    InputError,
+    NotFoundError,
+    ReadOnlyError,
+    Remedy,
+    StoreLockedError,
+    see,
+)
 from zettel.filters import SEARCHED, moment
 from zettel.growth import Growth, Materials
 from zettel.index import ExactIndex, saved
@@ -363,7 +372,7 @@ class Memory(Reading):
             ends = {self.get(a).id, self.get(b).id}
             old = [x for x in self._reader.links(ends) if {*x.key[:2]} == ends and kind in (None, x.kind)]
             if not old:
-                raise NotFoundError(f"no {kind or ''} link between {a!r} and {b!r}: see links()")
+                raise NotFoundError(f"no {kind or ''} link between {a!r} and {b!r}:", remedy=see("links"))
             return Draft("update", tuple(link_change(link, gone=True) for link in old))
 
         with self._lock:
@@ -491,7 +500,7 @@ class Memory(Reading):
                     if isinstance(change, NoteChange) and change.note_id == id] if is_name(id) else []  # fmt: skip
         rows = self._reader.arrived(ordinals)
         if not rows:
-            raise NotFoundError(self._missing(id))
+            raise self._missing(id)
         return rows[max(rows)]
 
     def undo(
@@ -510,8 +519,10 @@ class Memory(Reading):
         """
         if (what is None) == (trigger is None):
             raise InputError(
-                f"undo({what!r}, trigger={trigger!r}) names no one thing: give a commit's number, a change's id, or"
-                " trigger= with a note's id"
+                f"undo({what!r}, trigger={trigger!r}) names no one thing:",
+                remedy=Remedy(
+                    "give a commit's number, a change's id, or {} with a note's id", (Call("undo", "trigger"),)
+                ),
             )
         target = None if what is None else _target(what)
         cause = trigger.id if isinstance(trigger, Note) else trigger
@@ -544,11 +555,12 @@ class Memory(Reading):
         if target is None:
             caused = self._ledger.triggered_by(trigger or "")
             if not caused:
-                raise NotFoundError(f"note {trigger!r} has caused no revision: see history() of its neighbors")
+                remedy = see("history", words="see {} of its neighbors")
+                raise NotFoundError(f"note {trigger!r} has caused no revision:", remedy=remedy)
             return caused
         known = self._ledger.knows(target) if isinstance(target, str) else self._ledger.commit(target) is not None
         if not known:
-            raise NotFoundError(f"no {'change' if isinstance(target, str) else 'commit'} {target}: see log()")
+            raise NotFoundError(f"no {'change' if isinstance(target, str) else 'commit'} {target}:", remedy=see("log"))
         return target
 
     def _replant(self, targets: Target, changes: Sequence[Change]) -> Sequence[TreeChange]:

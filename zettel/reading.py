@@ -23,6 +23,7 @@ from zettel.errors import (
     StoreDamagedError,
     StoreError,
     StoreLockedError,
+    see,
 )
 from zettel.filters import Filter, Filters, in_zone, moment
 from zettel.growth import Materials
@@ -148,13 +149,14 @@ class Reading:
         with self._lock:
             notes = self._reader.notes([id]) if is_name(id) else []
             if not notes:
-                raise NotFoundError(self._missing(id))
+                raise self._missing(id)
             return notes[0]
 
-    def _missing(self, id: str) -> str:
+    def _missing(self, id: str) -> NotFoundError:
         if is_name(id) and id in self._reader.erased():
-            return f"note {id!r} was erased"
-        return f"no note {id!r} in namespace {self.namespace!r}: ids come from search(), notes() or log()"
+            return NotFoundError(f"note {id!r} was erased")
+        where = see("search", "notes", "log", words="ids come from {}, {} or {}")
+        return NotFoundError(f"no note {id!r} in namespace {self.namespace!r}:", remedy=where)
 
     def notes(self, **filters: Unpack[Filters]) -> list[Note]:
         """The notes that the filters let through, in the order they arrived. For the filters see ``Filter.of``.
@@ -204,7 +206,8 @@ class Reading:
         if standing is not None and standing != embedder.fingerprint:
             raise EmbedderMismatchError(
                 f"this memory was made by embedder {standing!r}, not {embedder.fingerprint!r}: open it with the former,"
-                " or move it: export() it, and load() it into a new memory opened with the latter"
+                " or move it:",
+                remedy=see("export", "load", words="{} it, and {} it into a new memory opened with the latter"),
             )
 
     def _get_analyzer(self) -> Analyzer:
@@ -273,7 +276,7 @@ class Reading:
                 else self._rank_few(shortlist, query, at, allowed, k, forced=[id])
             )
             if ranking is None:
-                raise NotFoundError(self._missing(id))
+                raise self._missing(id)
             is_routed = shortlist is not None or len(ranking.index) >= self.config.exact_below
             routed = self._rank(query, at, allowed, k) if is_routed else None
             found = None if routed is None else {routed.index.ids[row] for row in routed.top(k)}
@@ -413,7 +416,7 @@ class Reading:
             def unit(note_id: str) -> Vector:
                 row = index.row(note_id)
                 if row is None:
-                    raise NotFoundError(self._missing(note_id))
+                    raise self._missing(note_id)
                 return index.unit(row)
 
             self._tree = TopicTree(unit, self._materials.get)
@@ -535,7 +538,7 @@ class Reading:
         """
         with self._lock:
             if not is_name(id):
-                raise NotFoundError(self._missing(id))
+                raise self._missing(id)
             entries = [
                 HistoryEntry(commit=commit.id, at=commit.at, cause=commit.cause, change=change)
                 for commit in self._reader.commits_of(id)
@@ -543,7 +546,7 @@ class Reading:
                 if id in touched(change) and not isinstance(change, Placement)
             ]
             if not entries:
-                raise NotFoundError(self._missing(id))
+                raise self._missing(id)
             return entries
 
     def diff(self, commit: int | str | Commit) -> list[FieldDiff]:

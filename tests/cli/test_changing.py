@@ -1,6 +1,7 @@
 """Commands that change a memory."""
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from functools import partial
 import pytest
 
 import zettel
-from zettel.cli.wording import as_commands
+from zettel.cli.wording import typed
+from zettel.errors import Call, ConflictError, InputError, NotFoundError, Remedy, see
 from zettel.model import IngestReport, Progress
 
 
@@ -103,19 +105,26 @@ def test_a_commit_that_is_undone_is_reported_by_counts(memory, cli):
     assert "25 notes brought back" in done and " links" in done
 
 
+CASCADE = Remedy("pass {} to take them along", (Call("undo", "cascade", value=True),))
+
+
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("error", "in_python", "as_typed"),
     [
-        ("undo those first, or pass cascade=True to take them along", "or pass --cascade to take them along"),
-        ("name a change, or trigger= with a note's id", "or --trigger with a note's id"),
-        ("no commit 9: see log()", "see `zettel log`"),
-        ("see history() of its neighbors", "see `zettel show` of its neighbors"),
-        ("move it: export() it, and load() it", "`zettel export` it, and `zettel load` it"),
-        ("the file (x) is no memory", "the file (x) is no memory"),
+        (ConflictError("3.1 is built on:", ["3.1"], remedy=CASCADE), "pass cascade=True to", "pass --cascade to"),
+        (InputError("?", remedy=Remedy("{} an id", (Call("undo", "trigger"),))), "trigger= an id", "--trigger an id"),
+        (NotFoundError("no commit 9:", remedy=see("log")), "see log()", "9: see `zettel log`"),
+        (NotFoundError("no:", remedy=see("history")), "no: see history()", "no: see `zettel show`"),
+        (NotFoundError("no:", remedy=see("notes", "log", words="{} or {}")), "notes() or log()", "or `zettel log`"),
+        (NotFoundError("no commit log() cascade=True"), "no commit log() cascade=True", "log() cascade=True"),
     ],
-)
-def test_messages_of_the_library_name_commands_and_options(message, told):
-    assert as_commands(message).endswith(told)
+)  # fmt: skip
+def test_a_remedy_is_spelt_as_python_or_as_it_is_typed(error, in_python, as_typed):
+    assert in_python in str(error)
+    assert as_typed in error.worded(typed)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.remedy) == (type(error), str(error), error.remedy)
+    assert again.worded(typed) == error.worded(typed)
 
 
 def test_erasing_asks_and_without_a_terminal_refuses(memory, cli):

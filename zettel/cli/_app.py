@@ -30,9 +30,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ZettelError as error:
-            from zettel.cli.wording import as_commands  # noqa: PLC0415 -- what is heavy is imported when it is needed
+            from zettel.cli.wording import typed  # noqa: PLC0415 -- what is heavy is imported when it is needed
 
-            fail(as_commands(str(error)))
+            fail(error.worded(typed))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             warn("interrupted: what was committed before is kept")

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from zettel.errors import Call
 from zettel.model import Link, Note, Source, Topic
 from zettel.text import shorten
 from zettel.times import describe
@@ -19,9 +20,8 @@ _SHORT_ID = 12
 _TITLE = 48  # characters of a note's text that its title has
 _NAME = 80  # and of a speaker's or a topic's name
 
-# Methods and arguments that messages of the library name, and which a command or an option does the work of.
-_CALL = re.compile(r"\b(search|log|links|history|export|load)\(\)")
-_ARGUMENT = re.compile(r"\b(cascade|trigger)=(?:True)?")
+_COMMANDS = {"history": "show", **{name: name for name in ("search", "log", "links", "export", "load")}}
+"""The commands that do the work of a method."""
 
 #: What a note is called in a line about it, by its id.
 Title = Callable[[str], str]
@@ -118,7 +118,8 @@ def command(name: str, memory: str, *words: str, namespace: str = "default") -> 
     return shlex.join(["zettel", name, memory, *words, *option])
 
 
-def as_commands(message: str) -> str:
-    """A message of the library as it reads on the command line: ``cascade=True`` becomes ``--cascade``."""
-    called = _CALL.sub(lambda found: f"`zettel {'show' if found[1] == 'history' else found[1]}`", message)
-    return _ARGUMENT.sub(r"--\1", called)
+def typed(call: Call) -> str:
+    """A method of the library or an argument of one as it is typed: ``--cascade``, ```zettel log```."""
+    if call.argument is not None:
+        return f"--{call.argument}"
+    return f"`zettel {_COMMANDS[call.name]}`" if call.name in _COMMANDS else str(call)
