@@ -235,7 +235,7 @@ def test_what_can_not_be_is_refused_and_the_rest_goes_on(pair: Pair, query: str,
     found = pair.found()
     assert [(edit.note_id, edit.field) for edit in found.edits] == [("dora", "context")]
     (problem,) = found.refused
-    assert problem.place == "note ann"
+    assert (problem.place, problem.note_id) == ("note ann", "ann")
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(problem.reason)
     pair.pull()

@@ -230,6 +230,7 @@ def test_ingest_reports_what_it_cannot_use(memory: Memory, tmp_path: Path) -> No
     assert (report.new, report.failed) == (4, 1)
     [problem] = next(file for file in report.files if file.uri.endswith("bad.json")).problems
     assert "bad.json" in problem.place
+    assert problem.uri is not None and problem.uri.endswith("bad.json")
     assert "format" in problem.reason
     with pytest.raises(InputError, match="'slack'.*plain"):
         memory.ingest(tmp_path, format="slack")

@@ -173,7 +173,7 @@ def read_file(
         transcript = Transcript(uri, _name(path), _decoded(_content(path, max_bytes)))
         chosen = by_name[format] if name else _recognised(transcript, formats)
     except _UnreadableError as error:
-        return ParsedFile(uri, name, problems=(Problem(place=place, reason=str(error)),))
+        return ParsedFile(uri, name, problems=(Problem(place=place, uri=uri, reason=str(error)),))
     entries: list[Entry] = []
     problems: list[Problem] = []
     try:
@@ -183,9 +183,9 @@ def read_file(
             else:
                 problems.append(item)
     except TranscriptError as error:
-        problems.append(Problem(place=place, reason=f"can't be read as {chosen.name}: {error}"))
+        problems.append(Problem(place=place, uri=uri, reason=f"can't be read as {chosen.name}: {error}"))
     if not entries and not problems:
-        problems.append(Problem(place=place, reason=f"read as {chosen.name}, it holds no message to remember"))
+        problems.append(Problem(place=place, uri=uri, reason=f"read as {chosen.name}, it holds no message to remember"))
     return ParsedFile(uri, chosen.name, tuple(entries), tuple(problems))
 
 

@@ -292,10 +292,20 @@ class WhyNot(_Value):
 
 
 class Problem(_Value):
-    """Something an ingestion or a check could not use: where, and why."""
+    """Something an ingestion or a check could not use: where, and why, for people.
+
+    ``note_id`` names the note it is about; ``uri`` the file, if none of it could be used.
+    """
 
     place: str
     reason: str
+    note_id: str | None = None
+    uri: str | None = None
+
+    @classmethod
+    def of_note(cls, note_id: str, reason: str) -> Problem:
+        """A problem with a note."""
+        return cls(place=f"note {note_id}", reason=reason, note_id=note_id)
 
 
 class FileReport(_Value):

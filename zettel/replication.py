@@ -305,16 +305,16 @@ def _edits(source: Reader, replica: Replica) -> Edits:
             refused += _unchangeable(note, known[note_id])
             edits += _fields_edited(note, tags, base.notes[note_id][1], now.get(note_id))
         else:
-            refused.append(Problem(place=f"note {note_id}", reason="it was made in the graph: add it to the memory"))
-    gone = known.keys() - drawn.keys() - {problem.place.removeprefix("note ") for problem in strange}
+            refused.append(Problem.of_note(note_id, "it was made in the graph: add it to the memory"))
+    gone = known.keys() - drawn.keys() - {problem.note_id for problem in strange}
     for note_id in sorted(gone):
         reason = "it was deleted in the graph: forget it in the memory, or bring it back by push --rebuild"
-        refused.append(Problem(place=f"note {note_id}", reason=reason))
+        refused.append(Problem.of_note(note_id, reason))
     linked, odd = _links_edited(base, source, replica, gone | erased)
     usable: list[Edit] = []
     for edit in (*edits, *linked):
         if fault := _refusal(edit, now):
-            refused.append(Problem(place=f"note {edit.note_id}", reason=fault))
+            refused.append(Problem.of_note(edit.note_id, fault))
         else:
             usable.append(edit)
     return Edits(tuple(usable), (*refused, *odd))
@@ -334,7 +334,7 @@ def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
     for name in _FIXED:
         if getattr(note, name) != getattr(known, name):
             reason = f"its {name} was changed in the graph, which never changes: undo that by push --rebuild"
-            yield Problem(place=f"note {note.id}", reason=reason)
+            yield Problem.of_note(note.id, reason)
 
 
 def _fields_edited(note: Note, drawn: frozenset[str], before: Mapping[str, Any], now: Note | None) -> Iterator[Edit]:
@@ -361,7 +361,7 @@ def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str])
     ]
     kinds = "SIMILAR, NEXT, SAME_ENTITY, ELABORATES, SUPERSEDES, CONTRADICTS, CAUSES or PART_OF"
     odd = [
-        Problem(place=f"note {a}", reason=f"{type_} to note {b} is no kind of link: use {kinds}")
+        Problem.of_note(a, f"{type_} to note {b} is no kind of link: use {kinds}")
         for a, b, type_ in replica.odd_links()
     ]
     return edits, odd
@@ -454,18 +454,18 @@ def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
     sound, strange = replica.as_edited()
     yield from strange
     held = {note.id: note for note, _ in sound}
-    unread = {problem.place.removeprefix("note ") for problem in strange}
+    unread = {problem.note_id for problem in strange}
     for note_id in sorted((known.keys() | held.keys()) - unread):
         ours, theirs = known.get(note_id), held.get(note_id)
         if ours is None or theirs is None:
             reason = "the memory has no such note: push, or push --rebuild"
             reason = "it is missing in the graph: push --rebuild" if theirs is None else reason
-            yield Problem(place=f"note {note_id}", reason=reason)
+            yield Problem.of_note(note_id, reason)
         elif ours != theirs:
             dumps = ours.model_dump(), theirs.model_dump()
             fields = [name for name in dumps[0] if dumps[0][name] != dumps[1][name]]
             reason = f"{', '.join(fields)} differ in the graph: pull, or push --rebuild"
-            yield Problem(place=f"note {note_id}", reason=reason)
+            yield Problem.of_note(note_id, reason)
     links, drawn = ({link.key: link for link in reader.links()} for reader in (base, replica))
     for key in sorted(links.keys() | drawn.keys()):
         if links.get(key) != drawn.get(key):

@@ -71,7 +71,7 @@ def _against_journal(reader: Reader, notes: list[Note], *, named: bool) -> Itera
     shown = {note.id: (note.ordinal, revisable_fields(note)) for note in notes}
     for note_id in sorted(shown.keys() | state.notes.keys()):
         if shown.get(note_id) != state.notes.get(note_id):
-            yield Problem(place=f"note {note_id}", reason=_DIFFERS)
+            yield Problem.of_note(note_id, _DIFFERS)
     links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in reader.links()}
     for key in sorted(links.keys() | state.links.keys()):
         if links.get(key) != state.links.get(key):
@@ -100,14 +100,14 @@ def _tree(reader: Reader, notes: list[Note], state: State, *, named: bool) -> It
             yield Problem(place=f"topic {topic_id}", reason="it has no name")
     for note in notes:
         if note.address != address_of(rows, places.get(note.id)):
-            yield Problem(place=f"note {note.id}", reason=f"its address {note.address!r} is not that of its topic")
+            yield Problem.of_note(note.id, f"its address {note.address!r} is not that of its topic")
 
 
 def _texts(notes: list[Note]) -> Iterator[Problem]:
     for note in notes:
         expected = note.sources[0].sha256 if note.sources else None
         if expected and hashlib.sha256(note.text.encode()).hexdigest() != expected:
-            yield Problem(place=f"note {note.id}", reason="its text is not the one its source was hashed with")
+            yield Problem.of_note(note.id, "its text is not the one its source was hashed with")
 
 
 def _vectors(notes: list[Note], keys: dict[str, str], passages: dict[str, Passages]) -> Iterator[Problem]:
@@ -115,13 +115,13 @@ def _vectors(notes: list[Note], keys: dict[str, str], passages: dict[str, Passag
         found = passages.get(keys[note.id])
         if found is None:
             reason = "no vectors belong to its text: something other than zettel altered it"
-            yield Problem(place=f"note {note.id}", reason=reason)
+            yield Problem.of_note(note.id, reason)
             continue
         lengths = np.linalg.norm(found.vectors, axis=1)
         if not np.allclose(lengths, 1, atol=0.01):
-            yield Problem(place=f"note {note.id}", reason=f"a vector has length {lengths.max():.3g}, not 1")
+            yield Problem.of_note(note.id, f"a vector has length {lengths.max():.3g}, not 1")
         if found.spans[0][0] != 0 or found.spans[-1][1] != len(note.text):
-            yield Problem(place=f"note {note.id}", reason="its passages do not cover its text")
+            yield Problem.of_note(note.id, "its passages do not cover its text")
 
 
 def _sample(notes: list[Note]) -> list[Note]:

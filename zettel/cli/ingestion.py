@@ -87,7 +87,7 @@ def _told(*, as_json: bool) -> Iterator[Callable[[Progress], None] | None]:
 
 
 def _write_report(report: IngestReport) -> None:
-    from zettel.cli.wording import count, file_name, path_of
+    from zettel.cli.wording import count, path_of
 
     rows = [(path_of(f.uri), f.format or "unknown", f.new, f.unchanged, len(f.problems)) for f in report.files]
     write_table(("file", "format", "new", "unchanged", "failed"), rows)
@@ -98,8 +98,7 @@ def _write_report(report: IngestReport) -> None:
         )
     for file in report.files:
         for problem in file.problems[:_LISTED]:
-            whole = problem.place.endswith(file_name(file.uri))  # the place is the file itself
-            place = problem.place if whole else f"{path_of(file.uri)}, {problem.place}"
+            place = problem.place if problem.uri else f"{path_of(file.uri)}, {problem.place}"
             warn(f"failed: {place}: {problem.reason}")
         if len(file.problems) > _LISTED:
             warn(f"failed: {path_of(file.uri)}: and {len(file.problems) - _LISTED:,} more, which --json lists")

@@ -236,7 +236,7 @@ class Neo4jStore(GraphReader):
         topics = self._topics_at(self.head())
         for *row, drawn in self._rows(edits.AS_EDITED.format(columns=rows.SELECTED)):
             if fault := edits.fault(row, drawn):
-                strange.append(Problem(place=f"note {row[rows.COLUMNS.index('id')]}", reason=fault))
+                strange.append(Problem.of_note(str(row[rows.COLUMNS.index("id")]), fault))
             else:
                 sound.append((rows.note(address_at(topics, row[0]), row), frozenset(drawn)))
         return sorted(sound, key=lambda pair: pair[0].ordinal), strange
