@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from zettel import registry
+from zettel import plugins, registry
 from zettel.cli import app
 from zettel.embedder import _weights
 from zettel.errors import ModelNotFoundError
@@ -37,7 +37,7 @@ def test_the_readme_s_program_runs(tmp_path):
 def test_the_signal_in_the_documentation_is_one(tmp_path, monkeypatch):
     (program,) = blocks(ROOT / "docs" / "plugins.md", "python")
     (tmp_path / "length.py").write_text(program, encoding="utf-8")
-    monkeypatch.setattr("zettel.scoring.__path__", [*registry.KINDS["scoring"].__path__, str(tmp_path)])
+    monkeypatch.setattr("zettel.scoring.__path__", [*plugins.KINDS["scoring"].__path__, str(tmp_path)])
     with registry.open_memory(":memory:", embedder="hashing") as memory:
         memory.add_many(["a boat", "a boat with two masts and a blue hull"])
         assert "length" in memory.search("boat")[0].signals

@@ -24,7 +24,7 @@ import zettel.linker
 import zettel.scoring
 import zettel.store
 import zettel.transcripts
-from zettel import AsyncMemory, registry
+from zettel import AsyncMemory, plugins, registry
 from zettel.errors import InputError, NotFoundError, StoreError
 from zettel.memory import Memory
 from zettel.model import Revision
@@ -455,17 +455,17 @@ def test_a_store_is_one_file(plugged: Plug, analyzer: Analyzer) -> None:
 
 
 def test_the_plugins_are_those_of_the_files() -> None:
-    for kind, package in registry.KINDS.items():
+    for kind, package in plugins.KINDS.items():
         folder = Path(package.__path__[0])
         inside = [*folder.glob("*.py"), *(p.parent for p in folder.glob("*/__init__.py"))]
         files = {p.stem for p in inside if not p.name.startswith("_")}
-        assert set(registry.names(kind)) == files
+        assert set(plugins.names(kind)) == files
         for name in files - {"sentence_transformers"}:
-            registry.plugin(kind, name)
-    assert {f.name for f in registry.formats()} == set(registry.names("transcripts"))
-    assert [s.NAME for s in registry.signals()] == registry.names("scoring")
-    for kind, plugins in (("linker", registry.rules()), ("evolution", registry.policies())):
-        assert [vars(p)["__name__"].rpartition(".")[2] for p in plugins] == registry.names(kind)
+            plugins.load(kind, name)
+    assert {f.name for f in registry.formats()} == set(plugins.names("transcripts"))
+    assert [s.NAME for s in registry.signals()] == plugins.names("scoring")
+    for kind, found in (("linker", registry.rules()), ("evolution", registry.policies())):
+        assert [vars(p)["__name__"].rpartition(".")[2] for p in found] == plugins.names(kind)
 
 
 def test_a_commit_tells_json_what_it_is(opened: Opener) -> None:

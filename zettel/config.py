@@ -1,8 +1,8 @@
-"""The numbers zettel runs on, each with its unit and where it comes from."""
+"""The numbers zettel runs on, each with its unit and where it comes from, and the plug-ins at work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -65,6 +65,19 @@ class Config:
     weights: Mapping[str, float] = field(default_factory=dict)
     """Weight of a signal by its name, in place of the one its own file gives."""
 
+    rules: Sequence[str] | None = None
+    """Link rules at work, by name, in the order in which they propose; None for those that zettel brings.
+
+    In this and the next two, "built-in" stands for all that zettel brings, by name: ("built-in", "places"). What other
+    packages bring is at work only if it is named. An empty list turns linking off.
+    """
+
+    policies: Sequence[str] | None = None
+    """Policies of evolution at work, in order: each sees what those before it have written. See ``rules``."""
+
+    signals: Sequence[str] | None = None
+    """Signals that score notes, in the order in which they are summed; at least one. See ``rules``."""
+
     def __post_init__(self) -> None:
         for name, least in (
             ("batch", 1), ("max_text", 1), ("query_cache", 0), ("window", 0), ("rewrites_per_add", 0),
@@ -82,10 +95,20 @@ class Config:
                 raise InputError(f"Config.{name} is {value!r}: it must be a number from 0 to {most:g}")
         if not isinstance(self.weights, Mapping) or not all(map(_is_finite, self.weights.values())):
             raise InputError(f"Config.weights is {self.weights!r}: it must map names of signals to finite numbers")
+        for name in ("rules", "policies", "signals"):
+            value = getattr(self, name)
+            if value is not None and not _is_names(value):
+                raise InputError(f"Config.{name} is {value!r}: it must be a list of names, or None")
+        if self.signals is not None and not self.signals:
+            raise InputError("Config.signals is empty: name one at least, or leave it out for the built-in ones")
 
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 DEFAULT = Config()

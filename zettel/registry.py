@@ -1,123 +1,139 @@
-"""Wiring: finds the plug-ins by their file names, and puts a memory together from them."""
+"""Putting a memory together from its plug-ins."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
-from functools import cache
+import logging
+from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
-from types import ModuleType
-from typing import cast
+from typing import Any
 
-import zettel.analyzer
-import zettel.embedder
-import zettel.evolution
-import zettel.linker
-import zettel.scoring
-import zettel.store
-import zettel.transcripts
+from zettel import plugins
 from zettel.config import DEFAULT, Config
-from zettel.errors import InputError, MissingExtraError
+from zettel.errors import InputError, MissingExtraError, PluginError
 from zettel.memory import Memory, Parts
-from zettel.protocols import Analyzer, Embedder, LinkRule, Policy, Signal, Store, TranscriptFormat
+from zettel.plugins import chosen, load, names
+from zettel.protocols import (
+    Analyzer,
+    Embedder,
+    Entry,
+    LinkRule,
+    Policy,
+    Signal,
+    Store,
+    Transcript,
+    TranscriptFormat,
+)
 
-KINDS = {
-    "analyzer": zettel.analyzer,
-    "embedder": zettel.embedder,
-    "evolution": zettel.evolution,
-    "linker": zettel.linker,
-    "scoring": zettel.scoring,
-    "store": zettel.store,
-    "transcripts": zettel.transcripts,
-}
 DEFAULT_EMBEDDER = "minilm"
 DEFAULT_ANALYZER = "local"
 
-
-def names(kind: str) -> list[str]:
-    """The plug-ins of a kind: the files of its folder, but those beginning with an underscore."""
-    return sorted(m.name for m in pkgutil.iter_modules(KINDS[kind].__path__) if not m.name.startswith("_"))
+_log = logging.getLogger(__name__)
 
 
-def plugin(kind: str, name: str) -> ModuleType:
-    """The module of a plug-in, imported now.
+class _Unloadable:
+    """Stands in for a transcript format of another package that can't be loaded: it recognises nothing."""
 
-    Raises:
-        InputError: there is none of this name.
-    """
-    if name not in names(kind):
-        raise InputError(f"no {kind} {name!r}: there are {', '.join(names(kind))}")
-    return importlib.import_module(f"{KINDS[kind].__name__}.{name}")
+    suffixes: frozenset[str] = frozenset()
+
+    def __init__(self, name: str, error: InputError | PluginError) -> None:
+        self.name = name
+        self._error = error
+
+    def sniff(self, transcript: Transcript) -> float:
+        """0, so that no file is read by it unless somebody names it."""
+        del transcript
+        return 0.0
+
+    def read(self, transcript: Transcript) -> Iterator[Entry]:
+        """Raise what stood in the way when it was loaded."""
+        del transcript
+        raise self._error
 
 
 def formats() -> tuple[TranscriptFormat, ...]:
-    """All transcript formats."""
-    return tuple(plugin("transcripts", name).FORMAT for name in names("transcripts"))
+    """All transcript formats, those of other packages included; one of these that can't be loaded says so when read."""
+    return tuple(_format(name) for name in names("transcripts"))
 
 
-@cache
-def _signals(found: tuple[str, ...]) -> tuple[Signal, ...]:
-    return tuple(cast("Signal", plugin("scoring", name)) for name in found)
+def _format(name: str) -> TranscriptFormat:
+    try:
+        found: TranscriptFormat = load("transcripts", name).FORMAT
+    except (InputError, PluginError) as error:
+        if name in plugins.built_in("transcripts"):
+            raise
+        _log.warning("no file will be recognised as %s: %s", name, error)
+        return _Unloadable(name, error)
+    return found
 
 
-def signals() -> tuple[Signal, ...]:
-    """All signals, in the order of their names: a sum in a fixed order is the same sum."""
-    return _signals(tuple(names("scoring")))
+def signals(given: Sequence[str] | None = None) -> tuple[Signal, ...]:
+    """The signals named, in that order: a sum in a fixed order is the same sum. None: those of zettel, by name."""
+    return tuple(load("scoring", name) for name in chosen("scoring", given, "Config.signals"))
 
 
-@cache
-def _rules(found: tuple[str, ...]) -> tuple[LinkRule, ...]:
-    return tuple(cast("LinkRule", plugin("linker", name)) for name in found)
+def rules(given: Sequence[str] | None = None) -> tuple[LinkRule, ...]:
+    """The link rules named, in that order: if two propose a link, it is the first one's. None: those of zettel."""
+    return tuple(load("linker", name) for name in chosen("linker", given, "Config.rules"))
 
 
-def rules() -> tuple[LinkRule, ...]:
-    """All rules for linking, in the order of their names."""
-    return _rules(tuple(names("linker")))
-
-
-@cache
-def _policies(found: tuple[str, ...]) -> tuple[Policy, ...]:
-    return tuple(cast("Policy", plugin("evolution", name)) for name in found)
-
-
-def policies() -> tuple[Policy, ...]:
-    """All policies of evolution, in the order of their names: each sees what those before it have written."""
-    return _policies(tuple(names("evolution")))
+def policies(given: Sequence[str] | None = None) -> tuple[Policy, ...]:
+    """The policies named, in that order: each sees what those before it have written. None: those of zettel."""
+    return tuple(load("evolution", name) for name in chosen("evolution", given, "Config.policies"))
 
 
 def embedder(spec: str = DEFAULT_EMBEDDER) -> Embedder:
     """The embedder that "name" or "name:model" names ("minilm", "sentence_transformers:all-mpnet-base-v2").
 
     Raises:
-        InputError, ModelNotFoundError, MissingExtraError: there is none of this name, or it can't be loaded here.
+        InputError, PluginError, ModelNotFoundError, MissingExtraError: there is none of this name, or it can't be
+            loaded here.
     """
     name, _, model = spec.partition(":")
-    return cast("Embedder", plugin("embedder", name).create(model or None))
+    made: Embedder = load("embedder", name).create(model or None)
+    plugins.check(made, Embedder, f"what embedder plug-in {name!r} creates")
+    return made
 
 
 def analyzer(spec: str = DEFAULT_ANALYZER) -> Analyzer:
     """The analyzer that "name" or "name:model" names ("local", "local:en_core_web_sm").
 
     Raises:
-        InputError, AnalyzerError: there is none of this name, or it can't be loaded here.
+        InputError, PluginError, AnalyzerError: there is none of this name, or it can't be loaded here.
     """
     name, _, model = spec.partition(":")
-    return cast("Analyzer", plugin("analyzer", name).create(model or None))
+    made: Analyzer = load("analyzer", name).create(model or None)
+    plugins.check(made, Analyzer, f"what analyzer plug-in {name!r} creates")
+    return made
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> Store:
-    """The store at an address: of the plug-in whose scheme is the longest that the address begins with."""
-    found = [(scheme, module) for module in _stores() for scheme in module.SCHEMES if address.startswith(scheme)]
-    scheme, module = max(found, key=lambda pair: len(pair[0]))
+    """The store at an address: of the plug-in whose scheme is the longest that the address begins with.
+
+    Raises:
+        InputError: no plug-in serves the address.
+        StoreError: it can't be opened; the subclass and the message say why.
+    """
+    unloaded: list[str] = []
+    modules = [(name, module) for name in names("store") if (module := _store(name, unloaded)) is not None]
+    found = [(scheme, name, module) for name, module in modules for scheme in module.SCHEMES]
+    scheme, name, module = max((f for f in found if address.startswith(f[0])), key=lambda f: len(f[0]))
     if not scheme and "://" in address:
-        known = sorted(s for m in _stores() for s in m.SCHEMES if s)
-        raise InputError(f"no store serves {address!r}: use a path{''.join(f', or {s}...' for s in known)}")
-    return cast("Store", module.open_store(address, namespace=namespace, read_only=read_only, config=config))
+        known = "".join(f", or {s}..." for s in sorted(scheme for scheme, _, _ in found if scheme))
+        raise InputError("; ".join([f"no store serves {address!r}: use a path{known}", *unloaded]))
+    store: Store = module.open_store(address, namespace=namespace, read_only=read_only, config=config)
+    plugins.check(store, Store, f"what store plug-in {name!r} opens")
+    return store
 
 
-def _stores() -> Iterator[ModuleType]:
-    return (plugin("store", name) for name in names("store"))
+def _store(name: str, unloaded: list[str]) -> Any:
+    """A store's plug-in; None for one of another package that can't be loaded, which ``unloaded`` then tells of."""
+    try:
+        return load("store", name)
+    except (InputError, PluginError) as error:
+        if name in plugins.built_in("store"):
+            raise
+        unloaded.append(str(error))
+        return None
 
 
 def open_memory(
@@ -142,23 +158,25 @@ def open_memory(
         timezone: where times without a zone are read ("Europe/Berlin").
         read_only: no note, link or commit is written, and the file must exist. (SQLite may leave its two small helper
             files, -wal and -shm, beside it.)
-        config: the numbers it runs on.
+        config: the numbers it runs on, and which link rules, policies and signals are at work.
 
     Raises:
         StoreError: it can't be opened; the subclass and the message say why.
         EmbedderMismatchError: the embedder given is not the one the memory was made by.
-        InputError: a name or a timezone that does not exist.
+        InputError: a name or a timezone that does not exist, or a plug-in that lacks what its kind must define.
+        PluginError: a plug-in that was named can't be imported.
     """
+    parts = Parts(
+        embedder=lambda: _embedder(embedder or _made_by(store)), analyzer=lambda: _analyzer(analyzer),
+        formats=formats(), signals=signals(config.signals), rules=rules(config.rules),
+        policies=policies(config.policies),
+    )  # fmt: skip
     if strange := sorted(set(config.weights).difference(names("scoring"))):
         raise InputError(f"Config.weights: there is no signal {strange[0]!r}; there are {', '.join(names('scoring'))}")
     if not isinstance(namespace, str) or not namespace or not namespace.isprintable():
         raise InputError(f"namespace {namespace!r} can't be used: name it in printable characters")
     store = open_store(fspath(address), namespace=namespace, read_only=read_only, config=config)
     try:
-        parts = Parts(
-            embedder=lambda: _embedder(embedder or _made_by(store)), analyzer=lambda: _analyzer(analyzer),
-            formats=formats(), signals=signals(), rules=rules(), policies=policies(),
-        )  # fmt: skip
         memory = Memory(store, parts, store=store, namespace=namespace, timezone=timezone, config=config)
         if embedder is not None:
             memory.check_embedder(_embedder(embedder))
@@ -176,13 +194,19 @@ def _made_by(store: Store) -> str:
         return DEFAULT_EMBEDDER
     try:
         return name if embedder(name).fingerprint == fingerprint else DEFAULT_EMBEDDER
-    except (InputError, MissingExtraError):  # it needs a model, or its library: the memory will say so
+    except (InputError, MissingExtraError, PluginError):  # it needs a model, or its library: the memory will say so
         return DEFAULT_EMBEDDER
 
 
 def _embedder(given: Embedder | str) -> Embedder:
-    return embedder(given) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return embedder(given)
+    plugins.check(given, Embedder, f"the embedder given, {given!r:.60},")
+    return given
 
 
 def _analyzer(given: Analyzer | str | None) -> Analyzer:
-    return given if given is not None and not isinstance(given, str) else analyzer(given or DEFAULT_ANALYZER)
+    if given is None or isinstance(given, str):
+        return analyzer(given or DEFAULT_ANALYZER)
+    plugins.check(given, Analyzer, f"the analyzer given, {given!r:.60},")
+    return given

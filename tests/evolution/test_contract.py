@@ -12,7 +12,7 @@ from by_hand import encounter, link, note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zettel import registry
+from zettel import plugins, registry
 from zettel.evolution import EVOLVED, evolve
 from zettel.model import Note
 from zettel.protocols import Encounter, Rewrite
@@ -83,8 +83,8 @@ def policy(request: pytest.FixtureRequest) -> Any:
 
 def test_each_file_is_a_policy_and_each_policy_a_file() -> None:
     found = [policy.__name__ for policy in registry.policies() if isinstance(policy, ModuleType)]
-    assert found == [f"zettel.evolution.{name}" for name in registry.names("evolution")]
-    assert {"answered", "continued", "recurring"} <= set(registry.names("evolution"))
+    assert found == [f"zettel.evolution.{name}" for name in plugins.names("evolution")]
+    assert {"answered", "continued", "recurring"} <= set(plugins.names("evolution"))
     for policy in registry.policies():
         assert list(inspect.signature(policy.rewrite).parameters) == ["encounter"]
         assert policy.__doc__

@@ -11,7 +11,7 @@ from by_hand import arrival, note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zettel import registry
+from zettel import plugins, registry
 from zettel.model import LINK_KINDS, Link, Note
 from zettel.protocols import Arrival
 
@@ -72,8 +72,8 @@ def rule(request: pytest.FixtureRequest) -> Any:
 
 def test_each_file_is_a_rule_and_each_rule_a_file() -> None:
     found = [rule.__name__ for rule in registry.rules() if isinstance(rule, ModuleType)]
-    assert found == [f"zettel.linker.{name}" for name in registry.names("linker")]
-    assert {"similar", "next", "same_entity", "elaborates"} <= set(registry.names("linker"))
+    assert found == [f"zettel.linker.{name}" for name in plugins.names("linker")]
+    assert {"similar", "next", "same_entity", "elaborates"} <= set(plugins.names("linker"))
 
 
 def test_says_what_it_makes_and_how_many(rule: Any) -> None:

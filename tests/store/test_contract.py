@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from journal_world import World, step
 
-from zettel import registry
+from zettel import plugins, registry
 from zettel.config import Config
 from zettel.errors import HeadMovedError, ReadOnlyError, StoreError
 from zettel.model import (
@@ -34,7 +34,7 @@ from zettel.protocols import Draft, Store, TopicRow
 from zettel.snapshot import Snapshot
 
 #: The stores, Neo4j by the releases that are tested.
-PLACES = [name for name in registry.names("store") if name != "neo4j"] + [f"neo4j {r}" for r in neo4j_place.releases()]
+PLACES = [name for name in plugins.names("store") if name != "neo4j"] + [f"neo4j {r}" for r in neo4j_place.releases()]
 
 Open = Callable[..., Store]
 
@@ -388,7 +388,7 @@ def test_an_impossible_draft_leaves_nothing_behind(open_store: Open, change: Cha
 
 def test_the_clock_may_go_back_but_commits_do_not(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     store, world = open_store(), small(open_store())
-    module = registry.plugin("store", type(store).__module__.rpartition(".")[2])
+    module = plugins.load("store", type(store).__module__.rpartition(".")[2])
 
     class Past(datetime):
         @classmethod

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 import typer
 
-from zettel.cli import wording
+from zettel.cli import options, wording
 from zettel.errors import InputError, NotFoundError, StoreAccessError, StoreError
 from zettel.model import Note, Status, touched
 from zettel.text import shorten
@@ -28,12 +28,18 @@ _SHOWN = 10  # candidates that an ambiguous id lists
 
 
 @contextmanager
-def reading(address: str, *, namespace: str, embedder: str | None = None, timezone: str = "UTC") -> Iterator[Memory]:
+def reading(
+    address: str, *, namespace: str, embedder: str | None = None, timezone: str = "UTC", signals: str | None = None
+) -> Iterator[Memory]:
     """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
+    from zettel.config import Config
     from zettel.registry import open_memory
 
+    config = Config(signals=options.listed(signals))
     opened = _let_in(
-        lambda: open_memory(address, namespace=namespace, embedder=embedder, timezone=timezone, read_only=True)
+        lambda: open_memory(
+            address, namespace=namespace, embedder=embedder, timezone=timezone, read_only=True, config=config
+        )
     )
     with opened as memory:
         yield memory
@@ -48,6 +54,8 @@ def writing(
     analyzer: str | None = None,
     timezone: str = "UTC",
     batch: int | None = None,
+    rules: str | None = None,
+    policies: str | None = None,
     make: bool = False,
 ) -> Iterator[Memory]:
     """The memory at ``address``, opened for changes; ``make`` allows that it does not exist yet."""
@@ -56,12 +64,14 @@ def writing(
 
     if not make and "://" not in address and not Path(address).exists():
         raise StoreError(f"no memory at {address}: check the path, or make one with `zettel add` or `zettel ingest`")
+    config = Config(
+        batch=DEFAULT.batch if batch is None else batch, rules=options.listed(rules), policies=options.listed(policies)
+    )
     opened = _let_in(
         lambda: open_memory(
-            address, namespace=namespace, embedder=embedder, analyzer=analyzer,
-            timezone=timezone, config=DEFAULT if batch is None else Config(batch=batch),
+            address, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, config=config
         )
-    )  # fmt: skip
+    )
     with opened as memory:
         yield memory
 

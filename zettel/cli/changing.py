@@ -27,6 +27,8 @@ def add(
     namespace: options.Namespace = "default",
     embedder: options.Embedder = None,
     analyzer: options.Analyzer = None,
+    rules: options.Rules = None,
+    policies: options.Policies = None,
     timezone: options.Timezone = "UTC",
 ) -> None:
     """Add one note, and print its id. The memory is made where there is none.
@@ -38,8 +40,9 @@ def add(
     given = options.metadata(metadata)
     words = _stdin() if text == "-" else text
     with access.writing(
-        memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, make=True
-    ) as opened:
+        memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, rules=rules,
+        policies=policies, make=True,
+    ) as opened:  # fmt: skip
         note = opened.add(words, speaker=speaker, time=time, tags=tag or (), id=id, source=source, metadata=given)
     write(note.id)
 

@@ -34,6 +34,7 @@ def search(
     as_of: options.AsOf = None,
     namespace: options.Namespace = "default",
     embedder: options.Embedder = None,
+    signals: options.Signals = None,
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
@@ -44,7 +45,9 @@ def search(
     from zettel.cli import access
 
     allowed = options.filters(since=since, until=until, speakers=speaker, tags=tag, where=where, statuses=status)
-    with access.reading(memory, namespace=namespace, embedder=embedder, timezone=timezone) as opened:
+    with access.reading(
+        memory, namespace=namespace, embedder=embedder, timezone=timezone, signals=signals
+    ) as opened:
         shown = opened if as_of is None else opened.as_of(options.commit_or_time(as_of))
         if why_not is not None:
             answer = shown.why_not(query, access.find_id(shown, why_not), k, at=at, **allowed)
@@ -111,6 +114,7 @@ def recall(
     as_of: options.AsOf = None,
     namespace: options.Namespace = "default",
     embedder: options.Embedder = None,
+    signals: options.Signals = None,
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
@@ -121,7 +125,9 @@ def recall(
     from zettel.cli import access
 
     allowed = options.filters(since=since, until=until, speakers=speaker, tags=tag, where=where, statuses=status)
-    with access.reading(memory, namespace=namespace, embedder=embedder, timezone=timezone) as opened:
+    with access.reading(
+        memory, namespace=namespace, embedder=embedder, timezone=timezone, signals=signals
+    ) as opened:
         shown = opened if as_of is None else opened.as_of(options.commit_or_time(as_of))
         text = shown.recall(query, max_tokens, at=at, **allowed)
     if json:

@@ -31,6 +31,8 @@ def ingest(
     namespace: options.Namespace = "default",
     embedder: options.Embedder = None,
     analyzer: options.Analyzer = None,
+    rules: options.Rules = None,
+    policies: options.Policies = None,
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
@@ -49,8 +51,9 @@ def ingest(
     find_files(paths, formats())  # raises where there are none, before a memory is made for them
     with (
         access.writing(
-            memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, batch=batch, make=True
-        ) as opened,
+            memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, batch=batch,
+            rules=rules, policies=policies, make=True,
+        ) as opened,  # fmt: skip
         _told(as_json=json) as on_progress,
     ):
         report = opened.ingest(paths, format=format, on_progress=on_progress)

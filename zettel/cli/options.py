@@ -18,6 +18,18 @@ Embedder = Annotated[
     typer.Option(metavar="NAME[:MODEL]", help="The embedder. Default: the one the memory was made by, else minilm."),
 ]
 Analyzer = Annotated[str | None, typer.Option(metavar="NAME[:MODEL]", help="The analyzer. Default: local.")]
+Rules = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Link rules, by commas: similar,next; built-in,mine. Default: built-in."),
+]
+Policies = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Policies of evolution, by commas. Default: built-in."),
+]
+Signals = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Signals that score notes, by commas. Default: built-in."),
+]
 Timezone = Annotated[str, typer.Option(metavar="ZONE", help="Where times without a zone are read: Europe/Berlin.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line, and nothing else.")]
 Note = Annotated[str, typer.Argument(metavar="ID", help="A note's id, or the beginning of it.")]
@@ -94,6 +106,11 @@ def metadata(text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise typer.BadParameter(f"{text!r} is not a JSON object, such as '{{\"stars\": 3}}'", param_hint="--metadata")
     return value
+
+
+def listed(text: str | None) -> tuple[str, ...] | None:
+    """The names in an option that lists them; None if it was not given."""
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def commit_or_time(text: str) -> int | str:

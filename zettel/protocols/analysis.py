@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Analysis:
     analyzed_by: str | None = None
 
 
+@runtime_checkable
 class Analyzer(Protocol):
     """Reads keywords, tags, entities and a one-sentence context out of messages.
 

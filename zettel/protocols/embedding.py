@@ -12,6 +12,7 @@ Vector: TypeAlias = NDArray[np.float32]
 Span: TypeAlias = tuple[int, int]
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Turns texts into vectors. A file in ``embedder/`` defines ``create(model: str | None) -> Embedder``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,7 @@ class Query:
     until: datetime | None = None
 
 
+@runtime_checkable
 class Signal(Protocol):
     """One reason for a note to be an answer. A file in ``scoring/`` has these names at its top level.
 

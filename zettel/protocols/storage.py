@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class Draft:
     rewrites: tuple[Commit, ...] = ()
 
 
+@runtime_checkable
 class Reader(Protocol):
     """What can be read of one namespace: its journal, and what that amounts to.
 
@@ -130,6 +131,7 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
 class Store(Reader, Protocol):
     """One namespace of a place where memories are kept.
 

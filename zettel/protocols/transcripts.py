@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from zettel.model import Message, Problem
 
@@ -29,6 +29,7 @@ class Entry:
     span: str
 
 
+@runtime_checkable
 class TranscriptFormat(Protocol):
     """Reads one transcript layout. A file in ``transcripts/`` defines ``FORMAT: TranscriptFormat``."""
 
