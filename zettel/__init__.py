@@ -12,6 +12,7 @@ Nothing is imported before it is used.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from zettel.memory import Memory
     from zettel.model import Commit, Hit, IngestReport, Link, Message, Note, Source
     from zettel.registry import open_memory
+
+logging.getLogger("zettel").addHandler(logging.NullHandler())  # quiet, unless the program that uses zettel listens
 
 __version__ = "0.1.0"
 

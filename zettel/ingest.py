@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import os
 import re
 import stat
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import IO, TypeAlias
 
 from zettel.errors import InputError, TranscriptError
@@ -29,6 +31,7 @@ Where: TypeAlias = str | os.PathLike[str]
 #: The largest file that is read, in bytes, after decompression: a bomb must not fill the memory.
 MAX_BYTES = 1 << 30
 
+_log = logging.getLogger(__name__)
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _HEAD = 1 << 16
@@ -167,6 +170,7 @@ def read_file(
     by_name = {fmt.name: fmt for fmt in formats}
     if format != "auto" and format not in by_name:
         raise InputError(f"no format is called {format!r}; known are auto, {', '.join(sorted(by_name))}")
+    started = perf_counter()
     uri, place = _uri(path), _printable(os.fspath(path))
     name = None if format == "auto" else format
     try:
@@ -184,6 +188,10 @@ def read_file(
                 problems.append(item)
     except TranscriptError as error:
         problems.append(Problem(place=place, uri=uri, reason=f"can't be read as {chosen.name}: {error}"))
+    _log.info(
+        "%s: read as %s in %.1f s: messages %d, problems %d", uri, chosen.name, perf_counter() - started, len(entries),
+        len(problems),
+    )  # fmt: skip
     if not entries and not problems:
         problems.append(Problem(place=place, uri=uri, reason=f"read as {chosen.name}, it holds no message to remember"))
     return ParsedFile(uri, chosen.name, tuple(entries), tuple(problems))
@@ -268,6 +276,7 @@ def _wide(data: bytes, encoding: str) -> str:
 
 def _recognised(transcript: Transcript, formats: Sequence[TranscriptFormat]) -> TranscriptFormat:
     scored = sorted(((fmt.sniff(transcript), fmt.name, fmt) for fmt in formats), key=lambda s: (-s[0], s[1]))
+    _log.debug("%s: %s", transcript.uri, ", ".join(f"{name} {score:.2f}" for score, name, _ in scored))
     known = "; ".join(f"{fmt.name} ({', '.join(sorted(fmt.suffixes))})" for fmt in formats)
     if not scored or scored[0][0] <= 0:
         raise _UnreadableError(

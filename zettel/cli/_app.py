@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +19,7 @@ from zettel.cli.ingestion import ingest
 from zettel.cli.journal import diff, log
 from zettel.cli.keeping import export, load, stats, verify
 from zettel.cli.measuring import bench
-from zettel.cli.output import fail, warn
+from zettel.cli.output import clean, fail, warn
 from zettel.cli.showing import show
 from zettel.errors import ZettelError
 
@@ -56,14 +58,39 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class _Line(logging.Formatter):
+    """A line of the log; what a terminal would obey is made visible."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return clean(super().format(record))
+
+
+def _tell(ctx: typer.Context, *, everything: bool) -> None:
+    """Show on stderr, while a command runs, what zettel logs."""
+    log, handler = logging.getLogger("zettel"), logging.StreamHandler()
+    handler.setFormatter(_Line("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addHandler(handler)
+    ctx.call_on_close(partial(log.removeHandler, handler))
+    ctx.call_on_close(partial(log.setLevel, log.level))
+    log.setLevel(logging.DEBUG if everything else logging.INFO)
+
+
 @app.callback()
 def _root(
+    ctx: typer.Context,
     *,
+    verbose: Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, help="Tell on stderr what is being done; -vv tells more."),
+    ] = 0,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    del version  # its callback has acted
+    if verbose:
+        _tell(ctx, everything=verbose > 1)
 
 
 #: The panels of the help, in order, with their commands.

