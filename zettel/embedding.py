@@ -1,6 +1,6 @@
-"""What of a note is embedded, and under which key its vectors are kept.
+"""Embedding notes: which parts of a note are embedded, the key its vectors are kept under, and checks of the embedder.
 
-Only what never changes is embedded: the day, the speaker and the text. So evolution, undo and time travel never embed.
+Only what never changes is embedded: the day, the speaker and the text. So evolution, undo and `as_of` never embed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from zettel.model import Note
 from zettel.protocols import Embedder, PassageEmbedder, Passages, Span, Vector
 from zettel.times import describe
 
-_OFF = 0.01  # what a vector's length may be off 1
+_TOLERANCE = 0.01  # how far the length of a vector may be from 1
 
 
 def header(note: Note) -> str:
-    """What is put before each passage: "8 May 2023, Caroline: ", as far as it is known."""
+    """What precedes each passage: "8 May 2023, Caroline: ". Unknown parts are left out."""
     precision = "day" if note.time_precision in ("second", "minute") else note.time_precision
     day = describe(note.time, precision) if note.time and precision else ""
     head = ", ".join(part for part in (day, note.speaker) if part)
@@ -29,20 +29,20 @@ def header(note: Note) -> str:
 
 
 def vector_key(fingerprint: str, note: Note) -> str:
-    """The key of a note's vectors: a hash of the embedder and of all that it sees."""
+    """The key of a note's vectors: a hash of the embedder's fingerprint and of everything that it reads."""
     seen = f"{fingerprint}\0{header(note)}\0{note.text}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(seen, digest_size=12).hexdigest()
 
 
 def spans_of(embedder: Embedder, note: Note) -> list[Span]:
-    """The spans of a note's text that are embedded one by one.
+    """The spans of a note's text that are embedded separately.
 
     Raises:
         EmbedderError: the embedder failed, or its spans do not cover the text.
     """
     if not isinstance(embedder, PassageEmbedder):
         return [(0, len(note.text))]
-    with _blamed_on(embedder):
+    with _errors_named(embedder):
         spans = [(int(start), int(end)) for start, end in embedder.spans(note.text, reserve=len(header(note)))]
     reached = 0
     for start, end in spans:
@@ -58,7 +58,7 @@ def spans_of(embedder: Embedder, note: Note) -> list[Span]:
 
 
 def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Passages]:
-    """The passages of ``notes``, which are given and returned by key, embedded in one call.
+    """The passages of ``notes``, embedded in one call. The keys of ``notes`` are those of the result.
 
     Raises:
         EmbedderError: the embedder returned something other than one finite unit vector a text.
@@ -74,20 +74,20 @@ def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Pass
 
 
 def rounded(passages: Passages) -> Passages:
-    """The passages with their vectors as a store gives them back, in half precision.
+    """The passages with vectors rounded to half precision, as a store returns them.
 
-    What is decided by vectors that have just been made is decided the same when they are read again.
+    So a decision is the same whether vectors have just been computed or are read from the store.
     """
     return replace(passages, vectors=passages.vectors.astype("<f2").astype(np.float32))
 
 
 def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
-    """``embedder.embed(texts)``, checked.
+    """The vectors of ``embedder.embed(texts)``, checked.
 
     Raises:
         EmbedderError: it failed, or returned something other than one finite unit vector a text.
     """
-    with _blamed_on(embedder), np.errstate(over="ignore"):
+    with _errors_named(embedder), np.errstate(over="ignore"):
         vectors = np.asarray(embedder.embed(texts), np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise EmbedderError(
@@ -95,7 +95,7 @@ def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
             " (texts, dimension)"
         )
     lengths = np.linalg.norm(vectors, axis=1)
-    if not (np.abs(lengths - 1.0) <= _OFF).all():  # never so for NaN
+    if not (np.abs(lengths - 1.0) <= _TOLERANCE).all():  # NaN fails this comparison, too
         raise EmbedderError(
             f"embedder {embedder.fingerprint} returned a vector of length {lengths[np.argmax(abs(lengths - 1))]:.3g}:"
             " vectors must be finite and normalized to length 1"
@@ -104,8 +104,8 @@ def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
 
 
 @contextmanager
-def _blamed_on(embedder: Embedder) -> Iterator[None]:
-    """Whatever an embedder raises that is not ours becomes an error that names it."""
+def _errors_named(embedder: Embedder) -> Iterator[None]:
+    """Turn whatever an embedder raises into an error that names the embedder; our own errors pass unchanged."""
     try:
         yield
     except ZettelError:

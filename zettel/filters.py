@@ -1,4 +1,4 @@
-"""Which notes a search or a listing lets through."""
+"""Filters: the conditions that a note must meet to be searched or listed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zettel.model import STATUSES, Note, TimePrecision
 from zettel.times import parse_time
 
 UTC = ZoneInfo("UTC")
-SEARCHED = ("active", "superseded")  # the statuses of notes that a search shows unless asked otherwise
+SEARCHED = ("active", "superseded")  # the statuses that a search shows unless it is asked for others
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "ne": lambda value, wanted: not _holds(value, wanted),
     "gt": gt,
@@ -25,7 +25,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def end_of(time: datetime, precision: TimePrecision) -> datetime:
-    """Where a time known to ``precision`` ends: "May 2023" ends where June begins."""
+    """The end of a time that is known to ``precision``: "May 2023" ends when June begins."""
     match precision:
         case "year":
             return time.replace(year=time.year + 1) if time.year < datetime.max.year else _last(time)
@@ -41,10 +41,10 @@ def _last(time: datetime) -> datetime:
 
 
 def interval(note: Note, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    """When a note happened, half-open; None where it is unknown.
+    """The half-open interval in which a note happened; None if its time is unknown.
 
-    A stored time knows its offset but not its zone. Where that is ``zone``'s offset at the time, the end is reckoned in
-    ``zone``: a day or a month in which clocks change ends at its own midnight.
+    A stored time has an offset but no zone. If that offset is the one ``zone`` has at the time, the end is computed in
+    ``zone``, so that a day or a month in which clocks change ends at midnight.
     """
     if note.time is None:
         return None
@@ -55,15 +55,15 @@ def interval(note: Note, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
 
 
 def in_zone(time: datetime, zone: ZoneInfo) -> datetime:
-    """``time`` in ``zone``; as it is where the calendar has no such time, at its two ends."""
+    """``time`` in ``zone``; unchanged if the result would lie outside the years 1 to 9999."""
     try:
         return time.astimezone(zone)
     except (OverflowError, ValueError):
         return time
 
 
-def moment(value: object, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
-    """A time the caller gave, in a zone, with its precision.
+def read_time(value: object, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
+    """A time that a caller gave, with its precision. ``zone`` is that of a time without one.
 
     Raises:
         InputError: it is neither a datetime, nor a date, nor ISO 8601 text.
@@ -75,19 +75,20 @@ def moment(value: object, zone: ZoneInfo) -> tuple[datetime, TimePrecision]:
     time, precision = parse_time(value) if isinstance(value, str) else (value, "second")
     time = time.replace(tzinfo=zone) if time.utcoffset() is None else time
     offset = time.utcoffset() or timedelta()
-    if odd := offset % timedelta(minutes=1):  # local times of before 1900: ISO 8601, and so an export, knows no seconds
+    if odd := offset % timedelta(minutes=1):  # of a time before 1900; ISO 8601, and so an export, has no seconds here
         time = time.replace(tzinfo=timezone(offset - odd))
     return time, precision
 
 
 class Filters(TypedDict, total=False):
-    """Conditions as a caller gives them; all must hold.
+    """Conditions as a caller gives them; a note must meet all of them.
 
     ``since`` and ``until`` bound when things happened (datetimes, or ISO 8601 text of any precision); ``until``
-    includes all of the day, month or second it names. ``speaker`` is one or several, of which any will do, upper and
-    lower case alike; of ``tags`` a note must have all. ``where`` maps paths into the metadata ("project.name") to a
-    value, a list of values of which any will do, or operators ({"gte": 3}; ne, gt, gte, lt, lte); a note that lacks
-    the path is not let through. ``status`` is one or several; without it, active and superseded notes are let through.
+    includes all of the day, month or second it names. ``speaker`` is one name or several; a note must have one of
+    them, in upper or lower case. ``tags`` is one tag or several; a note must have all of them. ``where`` maps paths
+    into the metadata ("project.name") to a value, to a list of values of which a note must have one, or to operators
+    ({"gte": 3}; ne, gt, gte, lt, lte); a note without the path fails. ``status`` is one status or several; the default
+    is active and superseded.
     """
 
     since: datetime | str | None
@@ -100,7 +101,7 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions that all must hold. ``since`` and ``until`` bound, half-open, when things happened."""
+    """Conditions, all of which a note must meet. ``[since, until)`` bounds when it happened."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -112,7 +113,7 @@ class Filter:
 
     @classmethod
     def of(cls, zone: ZoneInfo, /, **given: Unpack[Filters]) -> Filter:
-        """The filter that a caller's conditions make; see ``Filters``. A time without a zone is read in ``zone``.
+        """The filter made of a caller's conditions; see ``Filters``. A time without a zone is read in ``zone``.
 
         Raises:
             InputError: a condition does not exist, or its value can't be used.
@@ -125,8 +126,8 @@ class Filter:
         if unknown := sorted(statuses.difference(STATUSES)):
             raise InputError(f"status {unknown[0]!r} does not exist: use {', '.join(STATUSES)}")
         return cls(
-            since=moment(since, zone)[0] if since is not None else None,
-            until=end_of(*moment(until, zone)) if until is not None else None,
+            since=read_time(since, zone)[0] if since is not None else None,
+            until=end_of(*read_time(until, zone)) if until is not None else None,
             speakers=None if speaker is None else frozenset(s.casefold() for s in _several("speaker", speaker)),
             tags=frozenset(_several("tags", given.get("tags"))),
             where=_conditions(given.get("where")),
@@ -135,15 +136,15 @@ class Filter:
         )
 
     def fits_metadata(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether ``where`` holds."""
+        """Whether metadata meets the conditions of ``where``."""
         return all(_matches(metadata, path.split("."), wanted) for path, wanted in (self.where or {}).items())
 
     def lets_through(self, note: Note) -> bool:
-        """Whether every condition holds for a note."""
+        """Whether a note meets every condition."""
         return not self.refusal(note)
 
     def refusal(self, note: Note) -> str:
-        """The first condition a note fails, in words; "" where it fails none."""
+        """The first condition that a note fails, in words; "" if it meets all."""
         if note.status not in self.status:
             return f"its status is {note.status}"
         if self.since is not None or self.until is not None:
@@ -191,16 +192,16 @@ def _matches(value: Any, path: Sequence[str], wanted: Any) -> bool:
 
 
 def _holds(value: Any, wanted: Any) -> bool:
-    """Whether a value, or one of a list of values, is the one wanted, or one of those wanted."""
+    """Whether a value, or a value in a list, equals the wanted value or one of several wanted values."""
     options = wanted if isinstance(wanted, list | tuple | set | frozenset) else (wanted,)
-    held = value if isinstance(value, list) else (value,)
-    return any(v == option and isinstance(v, bool) == isinstance(option, bool) for v in held for option in options)
+    values = value if isinstance(value, list) else (value,)
+    return any(v == option and isinstance(v, bool) == isinstance(option, bool) for v in values for option in options)
 
 
 def _compares(value: Any, operator: str, bound: Any) -> bool:
     if operator != "ne" and (isinstance(value, bool) or isinstance(bound, bool)):
-        return False  # to Python, True is 1: more than 0, but not to a reader
+        return False  # Python takes True for 1, which is more than 0; a reader does not
     try:
         return bool(_OPERATORS[operator](value, bound))
     except TypeError:
-        return False  # a word is neither more nor less than a number
+        return False  # a text and a number can't be compared

@@ -1,4 +1,4 @@
-"""The graph of links, and the outline of topics: for people and for networkx."""
+"""The graph of links and the outline of topics, for people and for networkx."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     import networkx as nx
 
 WALKED: tuple[LinkKind, ...] = ("similar", "same_entity")
-"""The kinds of link by which a search reaches further notes; measured in docs/retrieval.md."""
+"""The kinds of links that a search follows to further notes; docs/retrieval.md has the measurements."""
 
 
 def outline(rows: Mapping[int, TopicRow], places: Iterable[int]) -> list[Topic]:
-    """The topics from the top down, each before those below it, counting the notes in ``places`` in all above them."""
+    """The topics from the top down, each before those below it.
+
+    ``places`` has the leaf of each note; a topic counts the notes in the leaves below it.
+    """
     counts = dict.fromkeys(rows, 0)
     for place in places:
         topic: int | None = place
@@ -34,44 +37,44 @@ def outline(rows: Mapping[int, TopicRow], places: Iterable[int]) -> list[Topic]:
 def reached(
     start: str, hops: int, links_of: Callable[[Sequence[str]], Iterable[Link]]
 ) -> dict[str, tuple[int, float]]:
-    """The notes within ``hops`` links of one, whichever way they point: how many links away, and how firmly linked.
+    """The notes at most ``hops`` links away from one, in either direction: the number of links, and a weight.
 
-    Firmness is the product of the weights along the firmest of the shortest ways.
+    The weight is the product of the links' weights along a shortest path: the highest of all shortest paths.
     """
     found = {start: (0, 1.0)}
-    edge = [start]
+    frontier = [start]
     for hop in range(1, hops + 1):
         nearer = set(found)
-        for link in links_of(edge):
+        for link in links_of(frontier):
             for here, there in ((link.source_id, link.target_id), (link.target_id, link.source_id)):
                 if here in nearer and there not in nearer and found[here][0] == hop - 1:
-                    firmness = found[here][1] * link.weight
-                    if firmness > found.get(there, (hop, 0.0))[1]:
-                        found[there] = hop, firmness
-        edge = [note_id for note_id in found if note_id not in nearer]
-        if not edge:
+                    weight = found[here][1] * link.weight
+                    if weight > found.get(there, (hop, 0.0))[1]:
+                        found[there] = hop, weight
+        frontier = [note_id for note_id in found if note_id not in nearer]
+        if not frontier:
             break
     del found[start]
     return found
 
 
 def activation(seeds: Mapping[str, float], links: Iterable[Link]) -> dict[str, tuple[float, Link]]:
-    """What the links of some notes lend to the notes at their other ends: how much, and the link that lends most.
+    """What the neighbors of some notes gain: the highest gain, and the link that it comes by.
 
-    One step of spreading activation (Collins & Loftus 1975): a seed's own value times the link's weight.
+    One step of spreading activation (Collins & Loftus 1975): a link passes on the seed's own value times its weight.
     """
-    lent: dict[str, tuple[float, Link]] = {}
+    gained: dict[str, tuple[float, Link]] = {}
     for link in links:
         for here, there in ((link.source_id, link.target_id), (link.target_id, link.source_id)):
             value = seeds.get(here, 0.0) * link.weight
-            if value > lent.get(there, (0.0, link))[0]:
-                lent[there] = value, link
-    return lent
+            if value > gained.get(there, (0.0, link))[0]:
+                gained[there] = value, link
+    return gained
 
 
 def graph(notes: Iterable[Note], links: Iterable[Link]) -> nx.MultiDiGraph[str]:
     """Notes as nodes with their fields as attributes; links between them as edges, keyed by kind."""
-    import networkx as nx  # noqa: PLC0415 -- takes half a second, and few ask for it
+    import networkx as nx  # noqa: PLC0415 -- takes half a second, and few callers need it
 
     result: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for note in notes:

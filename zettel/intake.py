@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from zettel.embedding import embed_notes, rounded, vector_key
 from zettel.errors import AnalyzerError, InputError, ZettelError
-from zettel.filters import moment
+from zettel.filters import read_time
 from zettel.growth import Growth, Newcomer
 from zettel.identity import note_id
 from zettel.model import Cause, Change, Message, Note, NoteChange, Source, TimePrecision, revisable_fields
@@ -64,7 +64,7 @@ def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source 
     check_json(source and source.model_dump())
     time, precision = None, None
     if message.time is not None:
-        time, precision = moment(message.time, zone)
+        time, precision = read_time(message.time, zone)
         if not _EARLIEST <= time <= _LATEST:
             raise InputError(f"time {message.time!s} is beyond the calendar of UTC: leave it out where it is unknown")
     return Incoming(

@@ -23,7 +23,7 @@ from zettel.errors import (
     StoreLockedError,
     see,
 )
-from zettel.filters import SEARCHED, moment
+from zettel.filters import SEARCHED, read_time
 from zettel.growth import Growth, Materials
 from zettel.index import ExactIndex, saved
 from zettel.ingest import ParsedFile, find_files, identify, read_file
@@ -321,7 +321,7 @@ class Memory(Reading):
         if strange := sorted(set(fields).difference(allowed)):
             raise InputError(f"{strange[0]!r} of a note can't be changed: only {', '.join(allowed)} can")
         if fields.get("valid_until") is not None:
-            fields["valid_until"] = moment(fields["valid_until"], self._zone)[0]
+            fields["valid_until"] = read_time(fields["valid_until"], self._zone)[0]
 
         def plan() -> Draft | None:
             note = self.get(id)

@@ -25,7 +25,7 @@ from zettel.errors import (
     StoreLockedError,
     see,
 )
-from zettel.filters import Filter, Filters, in_zone, moment
+from zettel.filters import Filter, Filters, in_zone, read_time
 from zettel.growth import Materials
 from zettel.index import ExactIndex, TopicTree, saved
 from zettel.journal import Ledger, field_diffs
@@ -296,7 +296,7 @@ class Reading:
         if not len(index):
             return None
         router = None if exact or len(index) < self.config.exact_below else self._get_router(index)
-        asked = moment(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
+        asked = read_time(at, self._zone)[0] if at is not None else in_zone(retrieval.present(index), self._zone)
         question = retrieval.read_query(query, self._query_vector(query), asked)
         route = None if router is None else router.route(question.vector, self.config)
         return retrieval.rank(
@@ -316,7 +316,7 @@ class Reading:
         forced: Sequence[str] = (),
     ) -> retrieval.Ranking | None:  # fmt: skip
         """The same of a shortlist of the store's."""
-        asked = moment(at, self._zone)[0] if at is not None else in_zone(shortlist.present(), self._zone)
+        asked = read_time(at, self._zone)[0] if at is not None else in_zone(shortlist.present(), self._zone)
         question = retrieval.read_query(query, self._query_vector(query), asked)
         return shortlist.rank(question, allowed, self._parts.signals, k, forced)
 
@@ -579,7 +579,7 @@ class Reading:
                     raise NotFoundError(f"no commit {when}: the newest is {head}")
                 number = when
             else:
-                limit = moment(when, self._zone)[0]
+                limit = read_time(when, self._zone)[0]
                 number = max((c.id for c in self._reader.commits() if c.at <= limit), default=0)
             parts = replace(self._parts, embedder=lambda: self.embedder)
             return type(self)(

@@ -1,4 +1,4 @@
-"""Words: how texts, annotations and questions become terms."""
+"""From text to words and terms: texts, annotations and questions are all read by these functions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import Stemmer
 from zettel import wordlists
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
-_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # its number would be found by the day of a month
+_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # "8 May" in a question would match session 8
 
-#: Words that say nothing of what a text is about: articles, pronouns, auxiliaries, prepositions, conjunctions, fillers.
+#: Words that say nothing about the subject of a text; they are no terms.
 STOP_WORDS = wordlists.words("stop_words")
 
 _stemmer = Stemmer.Stemmer("english")
@@ -21,7 +21,7 @@ _stemmer = Stemmer.Stemmer("english")
 
 @lru_cache(maxsize=65_536)
 def _term(word: str) -> str:
-    """A word's stem, without a possessive ending; "" for a stop word."""
+    """The stem of a word without a possessive ending; "" for a stop word."""
     word = word.replace("’", "'")
     if word in STOP_WORDS:
         return ""
@@ -34,19 +34,19 @@ def terms(text: str) -> list[str]:
 
 
 def annotation_terms(context: str, items: Iterable[str]) -> list[str]:
-    """The stems by which a note is found besides those of its text: of its context, and of keywords, tags, entities."""
-    # Of the context its first line: what evolution adds below it is for readers, and found nothing more when measured.
+    """The terms of a note's annotations: those of its context and of its keywords, tags and entities."""
+    # Only the first line of the context: the lines that evolution adds are for readers, and improved no recall.
     first = _PLACE.sub("", context.split("\n", maxsplit=1)[0])
     return terms(" ".join((first, *items)))
 
 
 def words(text: str) -> list[str]:
-    """A text's words in order, lower-cased, without possessive endings: for names, which are never stemmed."""
+    """The words of a text in order, in lower case, without possessive endings: for names, which are never stemmed."""
     return [word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(text.lower())]
 
 
 def surface(text: str) -> dict[str, str]:
-    """The terms of ``text`` in order, each with the first word it was made from, as written."""
+    """The terms of ``text`` in order, each with the first word that has it, as written."""
     first: dict[str, str] = {}
     for word in _WORD.findall(text):
         if term := _term(word.lower()):
@@ -55,7 +55,7 @@ def surface(text: str) -> dict[str, str]:
 
 
 def shorten(text: str, width: int) -> str:
-    """``text`` on one line, cut at a word and closed with an ellipsis where it is longer than ``width`` characters."""
+    """``text`` on one line; beyond ``width`` characters it is cut between words and ends in an ellipsis."""
     line = " ".join(text.split())
     if len(line) <= width:
         return line

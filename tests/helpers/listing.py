@@ -11,9 +11,9 @@ from typing import Any
 
 from zettel.embedding import vector_key
 from zettel.filters import SEARCHED, Filter
-from zettel.identity import lot
 from zettel.model import Note
 from zettel.protocols import Vector
+from zettel.sampling import sample_key
 from zettel.store import sqlite
 from zettel.text import annotation_terms, terms
 
@@ -80,7 +80,7 @@ class Listing(sqlite.SQLiteStore):
         return found if len(found) <= at_most else None
 
     def drawn(self, allowed: Filter, share: float) -> list[str]:
-        return [note.id for note in self.let_through(allowed) if lot(note.ordinal) < share]
+        return [note.id for note in self.let_through(allowed) if sample_key(note.ordinal) < share]
 
     def around(self, ids: Iterable[str], window: int) -> list[str]:
         found: list[str] = []

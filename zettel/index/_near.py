@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zettel.identity import lot
 from zettel.protocols import Vector
+from zettel.sampling import sample_key
 
-__all__ = ["Nearest", "best", "lot", "spread"]
+__all__ = ["Nearest", "best", "sample_key", "spread"]
 
 _STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
 

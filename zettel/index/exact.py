@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zettel.filters import SEARCHED, UTC, interval
-from zettel.index._near import Nearest, best, lot, spread
+from zettel.index._near import Nearest, best, sample_key, spread
 from zettel.index._table import Table, grown
 from zettel.index.lsh import Codes, mark
 from zettel.index.postings import Postings
@@ -133,7 +133,7 @@ class ExactIndex:
         table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         table.speaker[row] = code
-        table.lots[row] = lot(note.ordinal)
+        table.lots[row] = sample_key(note.ordinal)
         self._sessions.append(note.conversation)
         return row
 

@@ -1,4 +1,4 @@
-"""What transcript formats implement: files to messages."""
+"""The protocol of transcript formats, which read files and give messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zettel.model import Message, Problem
 class Transcript:
     """A file as a transcript format sees it. ``name`` is the file's name without folder and endings.
 
-    ``text`` is the decoded content, in which bytes that are not UTF-8 stand as lone surrogates (``surrogateescape``).
+    ``text`` is the decoded content. Bytes that are not UTF-8 are lone surrogates in it (``surrogateescape``).
     """
 
     uri: str
@@ -40,19 +40,19 @@ class TranscriptFormat(Protocol):
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """Endings, lower case with dot, of the files that a folder is searched for ({".json"})."""
+        """The endings of files with this format, in lower case and with a dot ({".json"}), for searching folders."""
         ...
 
     def sniff(self, transcript: Transcript) -> float:
-        """How sure it is that this is its format, from the content alone: 0 (no) to 1 (certain). Never raises."""
+        """The confidence that the content has this format, from 0 (no) to 1 (certain). Nothing is raised."""
         ...
 
     def read(self, transcript: Transcript) -> Iterator[Entry | Problem]:
-        """The messages in order; a malformed one is yielded as a ``Problem`` with its place, and the rest goes on.
+        """The messages in order. A malformed one becomes a ``Problem`` with its place, and reading goes on after it.
 
-        Every message has a ``conversation_id``, which is the same when the file has grown or moved to another folder.
+        Every message has a ``conversation_id``, which stays the same when the file grows or moves to another folder.
 
         Raises:
-            TranscriptError: nothing in the file can be read; the message says what was expected and what stands there.
+            TranscriptError: nothing in the file can be read; the error says what was expected and what was found.
         """
         ...

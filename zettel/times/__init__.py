@@ -1,16 +1,18 @@
 """Times in text: ISO 8601 values, expressions such as "last week" in English prose, and how a time is written.
 
-Pure: nothing here reads a clock. An expression is resolved against the moment it was said, into a half-open interval
-``[since, until)`` of wall-clock time in that moment's zone. The conventions, where English leaves a choice:
+The functions are pure: none reads a clock. An expression is resolved against the time at which it was said, into a
+half-open interval ``[since, until)`` of wall-clock time in the zone of that time. If English leaves a choice, these
+conventions decide:
 
-- A week runs from Monday to Sunday; "last week" is the one before the present one, "two weeks ago" the one before that.
-- "last Friday" and "on Friday" are the latest Friday before today, "next Friday" the first after today.
-- A date without a year ("8 May", "in May") is the latest that has begun, unless the sentence looks forward ("we will
-  meet on 8 May"), or tells no direction and the coming one is at most 92 days away. "on Friday" looks back as well.
-- "last May" and "last summer" are the latest that are over. Seasons are those of the northern hemisphere, in whole
+- A week runs from Monday to Sunday. "last week" is the week before the present one, "two weeks ago" the one before.
+- "last Friday" and "on Friday" are the latest Friday before today, "next Friday" is the first after today.
+- A date without a year ("8 May", "in May") is the latest one that has begun. It is the coming one if the sentence looks
+  forward ("we will meet on 8 May"), or if the sentence shows no direction and the coming one is at most 92 days away.
+  "on Friday" means the past one unless the sentence looks forward.
+- "last May" and "last summer" are the latest ones that are over. Seasons are those of the northern hemisphere, in whole
   months: summer is June to August, winter December to February.
-- "a few" is 2 to 5, "a couple" is 2 or 3; a night belongs to the day on which it begins.
-- "5/8/2023" is two different days to two readers, and so is not read at all; "13/8/2023" and "5/5/2023" are.
+- "a few" is 2 to 5, "a couple" is 2 or 3. A night belongs to the day on which it begins.
+- "5/8/2023" is 5 August to some readers and 8 May to others, so it is not read; "13/8/2023" and "5/5/2023" are.
 """
 
 from __future__ import annotations
@@ -46,10 +48,11 @@ _RANGE = re.compile(r"\s*(?:to|until|till|through|-|–)\b", re.IGNORECASE)
 class TimeMention:
     """A time expression in a text, and the interval it means.
 
-    ``start`` and ``end`` are character offsets, with ``text == whole[start:end]``; a preposition is not part of it but
-    told by ``relation``: "since", "after", "until" and "before" make an open-ended interval of ``[since, until)`` (see
-    `query_interval`), "in" means the interval itself. ``precision`` is the unit the interval's ends are known to: "day"
-    for a week or a weekend. ``relative`` says that the text alone, without the moment it was said, leaves it open.
+    ``start`` and ``end`` are character offsets: ``text`` is the part of the whole text between them. A preposition is
+    not part of it; ``relation`` says what the preposition means. "since", "after", "until" and "before" make an
+    interval with an open end (see `query_interval`), "in" means the interval itself. ``precision`` is the unit to which
+    the ends of the interval are known: "day" for a week or a weekend. ``relative`` is true if the interval depends on
+    the time at which the text was said.
     """
 
     start: int
@@ -65,11 +68,11 @@ class TimeMention:
 def parse_time(value: str) -> tuple[datetime, TimePrecision]:
     """Read ISO 8601 text of any precision: its first instant, and the unit it is known to.
 
-    ``"2023"``, ``"2023-05"``, ``"2023-05-08"``, ``"2023-05-08T13:56"`` and anything finer, with ``Z`` or an offset or
-    without a zone, which gives a naive datetime.
+    ``"2023"``, ``"2023-05"``, ``"2023-05-08"``, ``"2023-05-08T13:56"`` and anything finer are read, with ``Z``, with an
+    offset or without a zone. A text without a zone gives a naive datetime.
 
     Raises:
-        InputError: it is no such text, or no such day or hour exists.
+        InputError: the text is not of this form, or the day or the hour does not exist.
     """
     text = value.strip().upper()
     found = _ISO.fullmatch(text)
@@ -77,11 +80,11 @@ def parse_time(value: str) -> tuple[datetime, TimePrecision]:
         raise InputError(_not_a_time(value, "it is not ISO 8601"))
     missing = "-01" * ((found["month"] is None) + (found["day"] is None))
     try:
-        moment = datetime.fromisoformat(text + missing)
+        start = datetime.fromisoformat(text + missing)
     except ValueError as error:
         raise InputError(_not_a_time(value, str(error))) from error
     units: tuple[TimePrecision, ...] = ("second", "minute", "day", "month")
-    return moment, next((unit for unit in units if found[unit] is not None), "year")
+    return start, next((unit for unit in units if found[unit] is not None), "year")
 
 
 def _not_a_time(value: str, reason: str) -> str:
@@ -92,8 +95,8 @@ def _not_a_time(value: str, reason: str) -> str:
 def find_times(text: str, at: datetime) -> list[TimeMention]:
     """The time expressions of an English text, resolved against ``at``, in order of appearance.
 
-    They do not overlap, and carry the zone of ``at``. An expression that means no representable day (31 June, a
-    thousand years before year 1) is passed over. Takes any text; never raises.
+    They do not overlap, and have the zone of ``at``. An expression that means no day of the calendar (31 June, a
+    thousand years before year 1) is left out. Any text is accepted; nothing is raised.
     """
     if PREFILTER.search(text) is None:
         return []
@@ -123,7 +126,7 @@ def _candidates(text: str, at: datetime) -> Iterator[TimeMention]:
 
 
 def _lean(text: str, start: int) -> Lean:
-    """Whether the sentence, up to ``start``, speaks of what is to come or of what was."""
+    """Whether the sentence, up to ``start``, speaks of the future or of the past."""
     before = _SENTENCE_END.split(text[max(0, start - 100) : start])[-1]
     if FUTURE.search(before):
         return "future"
@@ -131,7 +134,7 @@ def _lean(text: str, start: int) -> Lean:
 
 
 def _relation(text: str, start: int, end: int) -> Relation:
-    """What the preposition before ``start`` makes of the time: "from May to June" is since the one, until the other."""
+    """What the preposition before ``start`` means: in "from May to June" it is "since" for May, "until" for June."""
     found = _PREPOSITION.search(text, max(0, start - 40), start)
     match found and found.lastgroup:
         case "since":
@@ -149,10 +152,10 @@ def _relation(text: str, start: int, end: int) -> Relation:
 
 
 def query_interval(text: str, at: datetime) -> tuple[datetime | None, datetime | None] | None:
-    """The interval ``[since, until)`` a question is about, asked at ``at``; None where it names no time.
+    """The interval ``[since, until)`` that a question asked at ``at`` is about; None if it names no time.
 
-    An end that the question leaves open is None: "since March" has no ``until``. Several times joined by nothing more
-    than their sentence ("in May or June") span the whole from the first to the last.
+    An end that the question leaves open is None: "since March" has no ``until``. Several times in one question ("in May
+    or June") give the interval from the first to the last.
     """
     mentions = find_times(text, at)
     lower = [m.since if m.relation == "since" else m.until for m in mentions if m.relation in ("since", "after")]
@@ -167,23 +170,23 @@ def query_interval(text: str, at: datetime) -> tuple[datetime | None, datetime |
     return since, until
 
 
-def describe(moment: datetime, precision: TimePrecision) -> str:
-    """How a time known to ``precision`` is written: "8 May 2023, 13:56", "8 May 2023", "May 2023", "2023"."""
+def describe(instant: datetime, precision: TimePrecision) -> str:
+    """The text of a time that is known to ``precision``: "8 May 2023, 13:56", "8 May 2023", "May 2023", "2023"."""
     match precision:
         case "year":
-            return str(moment.year)
+            return str(instant.year)
         case "month":
-            return f"{MONTH_NAMES[moment.month - 1]} {moment.year}"
+            return f"{MONTH_NAMES[instant.month - 1]} {instant.year}"
         case "day":
-            return f"{moment.day} {MONTH_NAMES[moment.month - 1]} {moment.year}"
+            return f"{instant.day} {MONTH_NAMES[instant.month - 1]} {instant.year}"
         case "minute":
-            return f"{describe(moment, 'day')}, {moment:%H:%M}"
+            return f"{describe(instant, 'day')}, {instant:%H:%M}"
         case _:
-            return f"{describe(moment, 'day')}, {moment:%H:%M:%S}"
+            return f"{describe(instant, 'day')}, {instant:%H:%M:%S}"
 
 
 def describe_interval(since: datetime, until: datetime) -> str:
-    """How an interval ``[since, until)`` of whole days is written: "8 May 2023", "May 2023", "1 to 7 May 2023"."""
+    """The text of an interval ``[since, until)`` of whole days: "8 May 2023", "May 2023", "1 to 7 May 2023"."""
     first, last = since.date(), until.date() - timedelta(days=1)
     if first >= last:
         return describe(since, "day")
@@ -197,7 +200,7 @@ def describe_interval(since: datetime, until: datetime) -> str:
 
 
 def _joined(first: list[str], last: list[str]) -> str:
-    """Two dates as a range, without saying twice what they share at the end."""
+    """Two dates as a range; the words that both end with are written once."""
     if first == last:
         return " ".join(last)
     shared = 0

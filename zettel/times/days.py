@@ -1,6 +1,6 @@
 """Days, weeks, months, years and seasons counted from a given day: the calendar behind `zettel.times`.
 
-Everything is first day, last day and precision. Beyond the calendar's ends, ValueError and OverflowError are raised.
+Each is a first day, a last day and a precision. A date outside the years 1 to 9999 raises ValueError or OverflowError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from zettel.model import TimePrecision
 
 Days: TypeAlias = tuple[date, date, TimePrecision]
-#: Where a sentence looks, as far as its words tell.
+#: The direction in which a sentence looks, as far as its words show it.
 Lean: TypeAlias = Literal["past", "future", "open"]
 
 MONTH_NAMES = (
@@ -21,23 +21,23 @@ MONTH_NAMES = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-#: A plan ("March 1: first draft") names its days without a verb; few speak without a year of a day nine months past.
+#: A plan ("March 1: first draft") names its days without a verb, and few people omit the year of a day nine months ago.
 _SOON = timedelta(days=92)
 SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 MONTHS = {name[:3].lower(): number for number, name in enumerate(MONTH_NAMES, 1)}
 
 
 class UnresolvedError(Exception):
-    """The words fit a rule but name no time."""
+    """The words match a rule but name no time."""
 
 
 def month_number(name: str) -> int:
-    """The number, 1 to 12, of a month by its name or the first three letters of it."""
+    """The number, 1 to 12, of a month that is given by its name or by the first three letters of it."""
     return MONTHS[name[:3].lower()]
 
 
 def month_of(year: int, month: int) -> Days:
-    """The month that many months from January of ``year``; ``month`` may lie outside 1..12."""
+    """A month of ``year``, from 1; numbers below 1 or above 12 count into the years before and after."""
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     return date(year, month, 1), date(year, month, monthrange(year, month)[1]), "month"
 
@@ -48,7 +48,7 @@ def year_of(year: int) -> Days:
 
 
 def season_of(year: int, name: str) -> Days:
-    """A season by the year in which it begins."""
+    """A season; ``year`` is the one in which it begins."""
     start = SEASONS[name.lower()]
     return month_of(year, start)[0], month_of(year, start + 2)[1], "month"
 
@@ -71,12 +71,12 @@ def weekend_of(today: date, offset: int) -> Days:
 
 
 def weekends(today: date) -> list[Days]:
-    """Two weekends before the present week, its own, and two after it."""
+    """The two weekends before the present week, its own, and the two after it."""
     return [weekend_of(today, offset) for offset in (-2, -1, 0, 1, 2)]
 
 
 def shift(today: date, unit: str, offset: int) -> Days:
-    """The day, week, weekend, month, year or decade that lies ``offset`` of them from the present one."""
+    """The day, week, weekend, month, year or decade that is ``offset`` of these units from the present one."""
     match unit:
         case "week":
             return week_of(today, offset)
@@ -93,14 +93,18 @@ def shift(today: date, unit: str, offset: int) -> Days:
 
 
 def first_of(options: Iterable[Days]) -> Days:
-    """The first of ``options``; UnresolvedError where there is none."""
+    """The first of ``options``.
+
+    Raises:
+        UnresolvedError: there is none.
+    """
     for days in options:
         return days
-    raise UnresolvedError  # the calendar ends before it
+    raise UnresolvedError  # it would lie outside the calendar
 
 
 def nearest(options: list[Days], today: date, lean: Lean) -> Days:
-    """Of the same thing in successive years: the first not yet over, or the latest that has begun."""
+    """The first of ``options`` that is not over, or the latest that has begun: the same days in successive years."""
     coming = first_of(days for days in options if days[1] >= today)
     if lean == "future" or (lean == "open" and coming[0] - today <= _SOON):
         return coming
@@ -108,7 +112,7 @@ def nearest(options: list[Days], today: date, lean: Lean) -> Days:
 
 
 def directed(word: str, options: list[Days], today: date) -> Days:
-    """The "last", "this" or "next" of ``options``, which are in order and three or more."""
+    """The "last", "this" or "next" of ``options``, which are at least three, in order."""
     match word.lower().split()[-1]:
         case "last" | "past" | "previous":
             return first_of(days for days in reversed(options) if days[1] < today)
@@ -120,13 +124,13 @@ def directed(word: str, options: list[Days], today: date) -> Days:
 
 
 def around(today: date) -> range:
-    """The years in which a yearless date is looked for."""
-    # Eight years reach a 29 February in both directions, even across a century without one.
+    """The years in which a date without a year may lie."""
+    # Eight years hold a 29 February in both directions, even across a century that begins without one.
     return range(max(1, today.year - 8), min(9999, today.year + 9))
 
 
 def weekday_of(name: str, today: date, step: int) -> Days:
-    """The weekday before today (-1), in the present week (0), or after today (1)."""
+    """The weekday of this name before today (-1), in the present week (0), or after today (1)."""
     number = next(n for n, weekday in enumerate(_WEEKDAYS) if weekday.startswith(name[:3]))
     ahead = (number - today.weekday()) % 7
     match step:

@@ -1,8 +1,8 @@
 """The English time expressions of `zettel.times`, one rule each: a pattern, and the days it means.
 
-A rule's pattern has a group ``it``, which is the expression without the preposition that let it be recognized. Its
-``resolve(said)`` gives first day, last day and precision; it may raise `UnresolvedError`, ValueError or
-OverflowError where there are no such days.
+The pattern of a rule has a group ``it``: the expression without the preposition that it was recognized by. Its
+``resolve(said)`` gives the first day, the last day and the precision. If there are no such days, it raises
+`UnresolvedError`, ValueError or OverflowError.
 """
 
 from __future__ import annotations
@@ -36,20 +36,24 @@ from zettel.times.days import (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An expression that fits a rule, the day on which it was said, and where its sentence looks."""
+    """An expression that matches a rule, the day on which it was said, and the direction of its sentence."""
 
     found: re.Match[str]
     today: date
     lean: Lean
 
     def __getitem__(self, group: str) -> str:
-        """What a group of the pattern matched; "" where it matched nothing, or is not in this pattern."""
+        """The text that a group of the pattern matched; "" if the group matched nothing or is not in this pattern."""
         return self.found.groupdict().get(group) or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``yearless``: the direction, past or future, must be read off the sentence when the expression leaves it open."""
+    """A kind of expression.
+
+    ``yearless`` is true if the expression shows no direction, past or future, so that the rest of the sentence must.
+    ``absolute`` is true if the expression means the same days whenever it is said, provided that it names a year.
+    """
 
     pattern: re.Pattern[str]
     resolve: Callable[[Said], Days]
@@ -57,7 +61,7 @@ class Rule:
     absolute: bool = False
 
     def relative(self, found: re.Match[str]) -> bool:
-        """Whether the moment of saying is needed to know the days."""
+        """Whether the days depend on the time at which the expression was said."""
         return not (self.absolute and found.groupdict().get("year", "absolute"))
 
 
@@ -67,7 +71,7 @@ _NUMBERS = {
     for n, word in enumerate(_NUMBER_WORDS, 1)
 } | {"a": (1, 1), "an": (1, 1), "couple": (2, 3), "few": (2, 5), "several": (3, 7)}  # fmt: skip
 
-# "may" and "march" are words, and so are the short forms ("mar", "sun"): those count only with a capital letter.
+# "may" and "march" are also other words, and so are short forms ("mar", "sun"): these need a capital letter.
 _MONTH = (
     r"(?:(?i:january|february|april|june|july|august|september|october|november|december)|May|MAY|March|MARCH"
     r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\b\.?)"
@@ -86,7 +90,7 @@ _AMOUNT = (
 )
 _UNIT = r"(?P<unit>(?i:minute|hour|day|night|week|weekend|month|year|decade))(?i:s)?"
 
-#: Every expression holds a digit or one of these; most messages hold neither, and are done after one pass.
+#: Every expression has a digit or one of these words; most messages have neither, and need only this one pass.
 PREFILTER = re.compile(
     r"\d|day\b|ago\b|tomorrow|tonight|night|week|month|year|morning|evening|afternoon|decade|summer|winter|spring"
     r"|autumn|fall\b|(?<=\w)ber\b|uary\b|\b(?:Mon|Tues?|Wed|Thurs?|Thur|Fri|Jan|Feb|Mar|Apr|Jun|Jul|Aug)\b"
@@ -174,14 +178,14 @@ def _counted(said: Said) -> Days:
     """As in "two weeks ago", "a few days ago", "3 months from now"."""
     (few, many), unit = _amount(said["n"]), said["unit"].lower()
     if unit in ("minute", "hour"):
-        few = many = 0  # a day is the finest unit here, and it was said to be the same one
+        few = many = 0  # a day is the finest unit here, and some hours ago is taken to be the same day
     sign = -1 if said["sense"].lower().split()[0] in ("ago", "back") else 1
     ends = [shift(said.today, unit, sign * n) for n in (few, many)]
     return min(e[0] for e in ends), max(e[1] for e in ends), ends[0][2]
 
 
 def _rolling(said: Said) -> Days:
-    """As in "the past two weeks": that long, up to and with today."""
+    """As in "the past two weeks": that long, up to and including today."""
     many, unit = _amount(said["n"] or "one")[1], said["unit"].lower()
     match unit:
         case "month" | "year" | "decade":
@@ -193,12 +197,12 @@ def _rolling(said: Said) -> Days:
 
 
 def _beside(said: Said) -> Days:
-    """As in "two days after 8 May", "the week before 9 June 2023"; without a date, that week is counted from today."""
+    """As in "two days after 8 May", "the week before 9 June 2023"; without a date, weeks are counted from today."""
     sign = -1 if said["sense"].lower() == "before" else 1
     count, unit = _amount(said["n"])[1] if said["n"] else 1, said["unit"].lower()
     if not said["month"]:
         if not said["last"] and (sign > 0 or said["n"] or unit in ("day", "night")):
-            raise UnresolvedError  # "the day before" and "the week after" count from the day the story is at
+            raise UnresolvedError  # "the day before" and "the week after" count from a day that the story has reached
         return shift(said.today, unit, sign * (2 if said["last"] else 1))
     anchor = _month_day(said)[0]
     match unit:
@@ -219,7 +223,7 @@ def _last_weekend(said: Said) -> Days:
 
 
 def _rule(pattern: str) -> re.Pattern[str]:
-    """Compile; a space stands for up to three white characters, so that no text makes the search slow."""
+    """Compile a pattern; each space matches one to three white characters, so that no text makes a search slow."""
     return re.compile(pattern.replace(" ", r"\s{1,3}"))
 
 
@@ -227,7 +231,7 @@ _IN = r"(?i:in|since|until|till|before|after|during|early|late|mid|between|back 
 _AND = r"(?i:to|and|or|until|till|through)"
 _DATE = rf"(?:{_DAY}(?: (?i:of))? (?P<month>{_MONTH})(?:,? {_YEAR})?)"
 
-# Of the days that match at the same place, the longest expression wins; the order of the rules does not matter.
+# If several rules match at the same place, the longest expression wins; the order of the rules does not matter.
 RULES = (
     Rule(
         _rule(r"(?<![\d/-])(?P<it>(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d))(?![\d/-])"),

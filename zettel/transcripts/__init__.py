@@ -1,4 +1,4 @@
-"""Transcript formats, one a file: ``locomo.py`` defines ``FORMAT``, the format named "locomo".
+"""Transcript formats, one file each: ``locomo.py`` defines ``FORMAT``, the format with the name "locomo".
 
-Files whose name begins with an underscore hold what formats share, and are no formats.
+A file whose name begins with an underscore is not a format; it holds what formats share.
 """

@@ -1,4 +1,4 @@
-"""Reading JSON that may be cut off, followed by garbage, or hostile."""
+"""Reading JSON that may be incomplete, followed by other text, or hostile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from zettel.model import Problem
 from zettel.transcripts._values import shown
 
-#: How much of a file a format looks at to recognise it, in characters.
+#: The number of characters by which a format recognizes a file.
 HEAD = 65_536
 _BLANK = " \t\r\n\ufeff"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
@@ -23,8 +23,8 @@ class BadJsonError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """The first JSON value of a text; ``rest`` says what stands after it, None where nothing does."""
+class FirstValue:
+    """The first JSON value of a text; ``rest`` names the text after it, and is None if there is none."""
 
     value: Any
     one_line: bool
@@ -32,10 +32,10 @@ class Whole:
 
 
 def parse(text: str) -> Any:
-    """The value of a text that is one JSON value.
+    """The value of a text that is a single JSON value.
 
     Raises:
-        BadJsonError: it is not.
+        BadJsonError: the text is something else.
     """
     found = parse_first(text)
     if found.rest is not None:
@@ -43,34 +43,34 @@ def parse(text: str) -> Any:
     return found.value
 
 
-def parse_first(text: str) -> Whole:
-    """The first JSON value of ``text``, and what stands after it.
+def parse_first(text: str) -> FirstValue:
+    """The first JSON value of ``text``, and the text after it.
 
     Raises:
-        BadJsonError: it does not begin with a JSON value.
+        BadJsonError: the text does not begin with a JSON value.
     """
     start = len(text) - len(text.lstrip(_BLANK))
     try:
         value, end = json.JSONDecoder().raw_decode(text, start)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, " if "\n" in text else ""
-        raise BadJsonError(f"not JSON: {error.msg} at {where}column {error.colno}") from None
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise BadJsonError(f"not JSON: {error.msg} at {line}column {error.colno}") from None
     except RecursionError:
         raise BadJsonError("JSON nested too deeply to be read") from None
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:  # a number with more digits than Python reads
         raise BadJsonError(f"not JSON that can be read: {error}") from None
     left = text[end:].lstrip(_BLANK)
     rest = None
     if left:
-        line = text.count("\n", 0, len(text) - len(left)) + 1
-        rest = Problem(place=f"line {line}", reason=f"text after the end of the JSON value: {shown(left[:80])}")
-    return Whole(value, "\n" not in text[start:end], rest)
+        number = text.count("\n", 0, len(text) - len(left)) + 1
+        rest = Problem(place=f"line {number}", reason=f"text after the end of the JSON value: {shown(left[:80])}")
+    return FirstValue(value, "\n" not in text[start:end], rest)
 
 
 def parse_head(text: str) -> Any:
-    """The beginning of ``text`` as JSON, cut where its first ``HEAD`` characters end; None where it is not JSON.
+    """The first ``HEAD`` characters of ``text`` as JSON; None if they are not JSON.
 
-    Open lists and objects of a cut text are closed after the last complete element.
+    Lists and objects that are open at the end are closed after their last complete element.
     """
     head = text[:HEAD].lstrip(_BLANK)
     if not head.startswith(("[", "{")):
@@ -86,12 +86,12 @@ def parse_head(text: str) -> Any:
 
 
 def _closed(head: str) -> str:
-    """A cut JSON text, ended after the last comma or opening bracket that is not inside a string."""
+    """The beginning of a JSON text, cut at the last comma or opening bracket outside a string, with brackets closed."""
     closers: list[str] = []
     end, tail = 0, ""
     for token in _TOKEN.finditer(head):
         mark = token.group()
-        if mark == '"' or len(closers) > _DEEPEST:  # a string that the cut runs through; nothing we know is so deep
+        if mark == '"' or len(closers) > _DEEPEST:  # an incomplete string; no known layout is nested so deeply
             break
         if mark in _CLOSER:
             closers.append(_CLOSER[mark])

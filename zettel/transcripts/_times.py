@@ -1,6 +1,6 @@
 """Reading the times that people and programs write into transcripts.
 
-Everything here gives datetimes as they stand in the file: without a zone where it names none.
+Datetimes are returned as the file has them: if the file names no zone, they have none.
 """
 
 from __future__ import annotations
@@ -43,41 +43,41 @@ _MILLISECONDS_FROM = 1e11
 
 
 class NotATimeError(ValueError):
-    """The text is not a time that is known here; the message says what stands there and how to write it."""
+    """The text is not a time in a known layout; the message quotes it and says how to write it."""
 
 
 class AmbiguousDateError(NotATimeError):
-    """The text is a date whose day and month can't be told apart."""
+    """The text is a date such as 08/05/2023, which may mean two different days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A date, a time of the day, or both. ``zone`` is None where the text names none."""
+    """A date, a time of the day, or both. ``zone`` is None if the text names none."""
 
     day: date | None
     clock: time | None
     zone: tzinfo | None
     precision: TimePrecision
 
-    def moment(self, day: date | None = None) -> datetime | None:
-        """The moment it names; ``day`` is the day of a stamp that has none. None where the day stays unknown."""
-        on = self.day or day
-        return None if on is None else datetime.combine(on, self.clock or time(), self.zone)
+    def on(self, day: date | None = None) -> datetime | None:
+        """The time that the stamp means; a stamp without a date is on ``day``. None if there is no date at all."""
+        date_of = self.day or day
+        return None if date_of is None else datetime.combine(date_of, self.clock or time(), self.zone)
 
 
 def parse_stamp(text: str, day_first: bool | None = None) -> Stamp:
     """The date, the time of the day, or both, that make up the whole of ``text``.
 
-    ``day_first`` says how "08/05/2023" is meant, None that it isn't known. "08.05.2023" is always the 8th of May.
+    ``day_first`` says whether "08/05/2023" is the 8th of May; None means that it isn't known. "08.05.2023" always is.
 
     Raises:
-        AmbiguousDateError: day and month can't be told apart.
-        NotATimeError: it is something else.
+        AmbiguousDateError: the date may mean two different days.
+        NotATimeError: the text is something else.
     """
     try:
         return _parsed(text, day_first)
     except AmbiguousDateError:
-        _parsed(text, day_first=True)  # text that merely begins with a date is no time at all
+        _parsed(text, day_first=True)  # raises NotATimeError if other text follows the date
         raise
 
 
@@ -108,7 +108,7 @@ def _end(pattern: re.Pattern[str], text: str) -> int:
 
 def _stamp(text: str, day: date | None, clock_text: str) -> Stamp:
     found = _CLOCK.fullmatch(clock_text.strip())
-    # A bare number ("13") is no time of the day; "1 pm" is.
+    # A number alone ("13") is no time of the day; "1 pm" is one.
     if found is None or (found["min"] is None and found["half"] is None):
         raise _not_a_time(text)
     hour, half = int(found["h"]), (found["half"] or "").lower()
@@ -135,7 +135,7 @@ def _zone(text: str | None) -> tzinfo | None:
 
 
 def _leading_day(text: str, day_first: bool | None) -> tuple[date | None, int]:
-    """The date that ``text`` begins with and where it ends; (None, 0) where it begins with something else."""
+    """The date that ``text`` begins with, and its length; (None, 0) if ``text`` begins with something else."""
     for pattern in (_ISO, _DAY_FIRST, _MONTH_FIRST):
         if found := pattern.match(text):
             month = found["m"]
@@ -151,7 +151,7 @@ def _leading_day(text: str, day_first: bool | None) -> tuple[date | None, int]:
         day, month_number = second, first
     elif day_first is None:
         raise AmbiguousDateError(
-            f"{shown(found.group())} may mean day/month or month/day, and no date in the file decides it;"
+            f"{shown(found.group())} may mean day/month or month/day, and no date in the file decides which;"
             " write such dates as 2023-05-08"
         )
     else:
@@ -168,13 +168,13 @@ def _date(text: str, year: int, month: int, day: int) -> date:
 
 
 def _not_a_time(text: str) -> NotATimeError:
-    return NotATimeError(f"{shown(text)} is not a time as known here; write it as 2023-05-08 13:56")
+    return NotATimeError(f"{shown(text)} is not a time in a known layout; write it as 2023-05-08 13:56")
 
 
 def day_order(texts: Iterable[str]) -> bool | None:
-    """Whether dates such as "13/05/2023" among ``texts`` put the day first; None where none decides, or they differ.
+    """Whether dates such as "13/05/2023" among ``texts`` put the day first; None if none decides, or if they differ.
 
-    A growing file can only turn None into an answer while it stays consistent: no date changes its meaning silently.
+    A file that grows can turn None into an answer, but never one answer into the other: it then gives None.
     """
     orders = set()
     for text in texts:
@@ -186,13 +186,13 @@ def day_order(texts: Iterable[str]) -> bool | None:
 
 
 def instant(value: object) -> tuple[datetime, TimePrecision]:
-    """The moment that a JSON field names, and how precisely.
+    """The time in a JSON field, and its precision.
 
-    ISO 8601 text of any precision, other common layouts with a date, or a number of seconds (milliseconds where it is
-    beyond any plausible second) since 1970.
+    The field may hold ISO 8601 text of any precision, another common layout with a date, or a number of seconds since
+    1970. A number that would be a time after the year 5000 counts milliseconds.
 
     Raises:
-        NotATimeError: it is something else.
+        NotATimeError: the field holds something else.
     """
     if isinstance(value, str) and _EPOCH.fullmatch(value.strip()):
         value = float(value)
@@ -204,10 +204,10 @@ def instant(value: object) -> tuple[datetime, TimePrecision]:
         start = _date(value, int(found["y"]), int(found["m"] or 1), 1)
         return datetime.combine(start, time()), "month" if found["m"] else "year"
     stamp = parse_stamp(value)
-    moment = stamp.moment()
-    if moment is None:
+    result = stamp.on()
+    if result is None:
         raise NotATimeError(f"{shown(value)} is a time of the day without a date; write it as 2023-05-08 13:56")
-    return moment, stamp.precision
+    return result, stamp.precision
 
 
 def _since_1970(number: float) -> datetime:

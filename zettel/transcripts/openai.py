@@ -1,18 +1,18 @@
-"""Messages as OpenAI's API writes them, and ShareGPT's conversations, as JSON Lines or JSON.
+"""Messages in the layout of OpenAI's API, and ShareGPT's conversations, as JSON Lines or JSON.
 
 A line is a conversation, ``{"messages": [{"role", "content"}, ...]}`` or
-``{"conversations": [{"from", "value"}, ...]}``, or one message. A ``.json`` file holds one of these, or a list of them.
+``{"conversations": [{"from", "value"}, ...]}``, or a single message. A ``.json`` file holds one of these, or a list.
 
-- Kept are the messages of users and assistants. Those of other roles (system, developer, tool, function) and calls of
-  tools without text are passed over: they instruct or report to the model, and nobody said them.
-- The parts of a content that are text are joined by line ends. Images, audio and files beside text are left out; alone
-  they are a problem, since a message without text can't be remembered.
-- ``name`` is the speaker; without one, only the role is known.
+- Messages of users and assistants are kept. Messages of other roles (system, developer, tool, function) and calls of
+  tools without text are left out: they instruct the model or report to it, and nobody said them.
+- The text parts of a content are joined by line ends. Images, audio and files beside text are left out. A message that
+  has nothing else is a problem, since a message without text can't be remembered.
+- ``name`` is the speaker; without it, only the role is known.
 - A time is read from ``timestamp``, ``created_at``, ``create_time`` or ``time``: ISO 8601 text, or seconds since 1970
-  (milliseconds are recognised by their size). A conversation's time is that of its messages that have none. A time that
-  can't be read makes its message a problem, since a note's time can't be added later.
-- A conversation is called by its ``conversation_id`` or ``id``; else by the file's name and its line ("chat:3") or its
-  place in the list ("chat[2]"). Messages that stand alone belong to the conversation called by the file's name.
+  (milliseconds are recognized by their size). Messages without a time have that of their conversation. A time that
+  can't be read makes its message a problem, since the time of a note can't be added later.
+- The id of a conversation is its ``conversation_id`` or ``id``, else the file's name with the number of the line
+  ("chat:3") or the place in the list ("chat[2]"). Single messages belong to a conversation with the file's name.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _SPOKEN = {
 _UNSPOKEN = frozenset({"system", "developer", "tool", "function", "function_call", "function_response", "observation"})
 _TIMES = ("timestamp", "created_at", "create_time", "time")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-#: Parts that are work of the model, not something said: a message of nothing else is passed over.
+#: Parts that are work of the model and not speech: a message that has no other parts is left out.
 _WORK_PARTS = frozenset({"tool_use", "tool_result", "tool_call", "thinking", "redacted_thinking", "reasoning"})
 _EXPECTED = 'messages as JSON Lines: {"messages": [{"role": "user", "content": "..."}]} or one message a line'
 
 
 @dataclass(frozen=True, slots=True)
 class _Conversation:
-    """What the messages of a conversation share. ``raw`` is the file's whole text."""
+    """What the messages of a conversation share. ``raw`` is the text of the whole file."""
 
     raw: str
     id: str
@@ -54,7 +54,7 @@ class _Conversation:
 
 
 class _BadMessageError(ValueError):
-    """A message or conversation can't be used; the message says why."""
+    """A message or conversation can't be used; the error's text says why."""
 
 
 class OpenAI:
@@ -64,7 +64,7 @@ class OpenAI:
     suffixes = frozenset({".json", ".jsonl"})
 
     def sniff(self, transcript: Transcript) -> float:
-        """0.95 times the share of the first lines, or of the first elements of a list, that are of this layout."""
+        """0.95 times the share of this layout among the first lines, or among the first elements of a list."""
         head = transcript.text[:HEAD].lstrip("\ufeff \t\r\n")
         if head.startswith("["):
             root = parse_head(head)
@@ -81,20 +81,20 @@ class OpenAI:
         """The messages in order.
 
         Raises:
-            TranscriptError: it is neither JSON nor JSON Lines, or holds no message of this layout.
+            TranscriptError: the file is neither JSON nor JSON Lines, or holds no message of this layout.
         """
         try:
-            whole = parse_first(transcript.text)
+            first = parse_first(transcript.text)
         except BadJsonError as error:
             yield from _read_lines(transcript, str(error))
             return
-        # One object on a line of its own is the first of a file of JSON Lines that may grow.
-        if isinstance(whole.value, dict) and whole.one_line:
+        # A single object on a line of its own is taken for the first line of JSON Lines, since the file may grow.
+        if isinstance(first.value, dict) and first.one_line:
             yield from _read_lines(transcript, "")
             return
-        yield from _read_root(whole.value, transcript)
-        if whole.rest is not None:
-            yield whole.rest
+        yield from _read_root(first.value, transcript)
+        if first.rest is not None:
+            yield first.rest
 
 
 FORMAT = OpenAI()
@@ -120,7 +120,7 @@ def _is_ours(value: object) -> bool:
 
 
 def _messages(value: object) -> tuple[str, list[Any]] | None:
-    """The list of messages that a conversation holds, with its field's name; None where it is no conversation."""
+    """The list of messages in a conversation, with the name of its field; None if ``value`` is no conversation."""
     if isinstance(value, dict):
         for field in ("messages", "conversations"):
             if isinstance(value.get(field), list):
@@ -129,7 +129,7 @@ def _messages(value: object) -> tuple[str, list[Any]] | None:
 
 
 def _read_lines(transcript: Transcript, why_not_json: str) -> Iterator[Entry | Problem]:
-    """A file of JSON Lines; ``why_not_json`` is what stops it from being one JSON value."""
+    """A file of JSON Lines; ``why_not_json`` is the reason why it is not one JSON value."""
     values: list[tuple[int, Any, str]] = []
     for number, line in enumerate(lines_of(transcript.text), 1):
         if not line.strip():
@@ -140,7 +140,7 @@ def _read_lines(transcript: Transcript, why_not_json: str) -> Iterator[Entry | P
             bad_bytes = fault_of(line, transcript.text)
             values.append((number, None, f"{error}; {bad_bytes}" if bad_bytes else str(error)))
     good = sum(isinstance(value, dict) for _, value, _ in values)
-    # A broken .json file has lines that are JSON by chance: the first line, or most of them, must be whole objects.
+    # Some lines of a broken .json file are JSON by chance, so the first line, or most lines, must be whole objects.
     if not good or not (isinstance(values[0][1], dict) or 2 * good >= len(values)):
         raise TranscriptError(f"{why_not_json or 'no JSON object'}; expected {_EXPECTED}")
     alone = _Conversation(transcript.text, transcript.name)
@@ -184,7 +184,7 @@ def _read_conversation(value: dict[str, Any], place: str, fallback: str, raw: st
 
 
 def _read_message(value: object, place: str, shared: _Conversation) -> Iterator[Entry | Problem]:
-    """One message, one problem, or nothing for a message that nobody said."""
+    """One message, or one problem, or nothing if nobody said the message."""
     try:
         message = _message(value, shared)
     except _BadMessageError as error:
@@ -231,7 +231,7 @@ def _message(value: object, shared: _Conversation) -> Message | None:
 
 
 def _text(value: dict[str, Any]) -> str | None:
-    """What the message says, None where it is only work of the model, such as the call of a tool."""
+    """The text of a message; None if the message is only work of the model, such as the call of a tool."""
     content = value.get("content", value.get("value"))
     works = bool(value.get("tool_calls") or value.get("function_call"))
     others: list[str] = []
@@ -253,7 +253,7 @@ def _text(value: dict[str, Any]) -> str | None:
 
 
 def _joined(parts: list[Any]) -> tuple[str, list[str]]:
-    """The text of a content's parts, and the types of those that hold none."""
+    """The text of the parts of a content, and the types of the parts without text."""
     texts, others = [], []
     for part in parts:
         if isinstance(part, str):

@@ -1,15 +1,15 @@
-"""Plain text: a line "Speaker: text" for each turn, optionally stamped, under optional headings with a date.
+"""Plain text: a line "Speaker: text" for each turn, with or without a time, under optional headings with a date.
 
-- A name counts as a speaker where it is seen at least twice, or once behind a time. Any other line continues the turn
-  before it, with its line end. Words such as "Note" or "INFO" are never speakers.
-- Stamps stand before the name, in brackets or bare ("[2023-05-08 13:56] Ann: hi", "8/13/23, 1:56 pm - Ann: hi"), or in
-  brackets behind it ("Ann (13:56): hi"). One without a date takes that of the heading; where there is none, the time
-  stays unknown and the stamp is kept in the message's metadata as ``stamp``.
-- A line that is only a date, with or without marks around it and "Session 2" before it, begins a session that is called
-  by this line. Its date, and its time where it has one, are those of the turns below that have none.
-- "08/05/2023" is read by the order that other dates of the file prove; where none does, its turns are problems, since a
-  note's time can't be added later.
-- The conversation is called by the file's name. There are no message ids.
+- A name is a speaker if it occurs at least twice, or once after a time. Any other line continues the turn before it and
+  keeps its line end. Words such as "Note" or "INFO" are never speakers.
+- The time of a turn (its stamp) precedes the name, with or without brackets ("[2023-05-08 13:56] Ann: hi",
+  "8/13/23, 1:56 pm - Ann: hi"), or follows it in brackets ("Ann (13:56): hi"). A stamp without a date has the date of
+  the heading. Without a heading the time stays unknown, and the stamp is kept in the message's metadata as ``stamp``.
+- A line that is only a date begins a session, whose id is this line. Marks may surround it, and "Session 2" may precede
+  it. Turns of the session that have no date, or no time at all, take them from this line.
+- "08/05/2023" is read in the order of day and month that other dates of the file prove. If none proves it, the turns
+  with such dates are problems, since the time of a note can't be added later.
+- The id of the conversation is the name of the file. There are no message ids.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from zettel.protocols import Entry, Transcript
 from zettel.transcripts._times import MONTH_NAMES, AmbiguousDateError, NotATimeError, Stamp, day_order, parse_stamp
 from zettel.transcripts._values import fault_of, lines_of, shown
 
-#: What is looked at to recognise a file: its first lines, and of each its beginning, where the speaker stands.
+#: The number of lines, and of characters in each, by which a file is recognized.
 _LINES, _WIDTH = 2000, 300
 
 _INVISIBLE = r"[\u200e\u200f\u202a-\u202c\ufeff]*"  # marks of direction that phones write before stamps
-# A name begins with a letter, or with a byte that was one in another encoding: such a line is a problem of its own, and
-# not a part of the turn before.
+# A name begins with a letter, or with a byte that is a letter in another encoding: such a line is a separate problem,
+# and not a part of the turn before.
 _NAME = r"(?P<who>(?:[^\W\d_]|[\udc80-\udcff])[^:：\n\[\]{}<>=\"|;*`?!#]{0,39}?)"
 _TURN = re.compile(
     rf"{_INVISIBLE}"
@@ -58,7 +58,7 @@ _ROLES = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assi
 
 @dataclass(frozen=True, slots=True)
 class _Heading:
-    """A line that begins a session. ``error`` says why its date can't be read."""
+    """A line that begins a session. ``error`` is the reason why its date can't be read."""
 
     label: str
     stamp: Stamp | None
@@ -67,9 +67,9 @@ class _Heading:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """A line that begins a turn, if ``who`` is a speaker. ``stamp_text`` is empty where there is no stamp.
+    """A line that begins a turn, if ``who`` is a speaker. ``stamp_text`` is empty if there is no stamp.
 
-    ``weight`` is how much it says for ``who`` being a speaker: two are enough.
+    ``weight`` is the evidence that ``who`` is a speaker: the weights of all lines must add up to two.
     """
 
     who: str
@@ -82,7 +82,7 @@ class _Head:
 
 @dataclass(slots=True)
 class _Section:
-    """The lines of a turn, or (``head`` is None) lines that belong to none; ``first`` counts from 1."""
+    """The lines of a turn, or lines that belong to none, if ``head`` is None; ``first`` counts from 1."""
 
     first: int
     head: _Head | None
@@ -93,7 +93,7 @@ class _Section:
 
 @dataclass(slots=True)
 class _Page:
-    """A file's lines, and what each might be."""
+    """The lines of a file, and what each may be."""
 
     lines: list[str]
     heads: dict[int, _Head] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Plain:
     suffixes = frozenset({".txt"})
 
     def sniff(self, transcript: Transcript) -> float:
-        """0.5 to 0.9 for text that begins with a turn or mostly consists of turns, else 0: never as sure as JSON."""
+        """0.5 to 0.9 for text that begins with a turn or mostly consists of turns, else 0. JSON formats give more."""
         lines = [line[:_WIDTH] for line in lines_of(transcript.text)[:_LINES] if line.strip()]
         if not lines or lines[0].lstrip().startswith(("{", "WEBVTT")) or any(" --> " in line for line in lines[:50]):
             return 0.0
@@ -127,7 +127,7 @@ class Plain:
         return 0.5 + 0.4 * min(1.0, share) if opens or share >= 0.3 else 0.0
 
     def read(self, transcript: Transcript) -> Iterator[Entry | Problem]:
-        """The turns in order; lines that belong to none are problems.
+        """The turns in order; lines that belong to no turn are problems.
 
         Raises:
             TranscriptError: no line is a turn.
@@ -135,7 +135,7 @@ class Plain:
         page = _page(lines_of(transcript.text))
         if not page.speakers:
             raise TranscriptError(
-                'no speaker is seen twice; expected a line such as "Ann: text" for each turn, with the same few names'
+                'no speaker occurs twice; expected a line such as "Ann: text" for each turn, with the same few names'
             )
         for section in _sections(page):
             yield _turn(section, section.head, transcript) if section.head else _left_out(section)
@@ -148,7 +148,7 @@ FORMAT = Plain()
 
 
 def _page(lines: list[str]) -> _Page:
-    """Reads each line by itself, then decides which names are speakers and which dates are headings."""
+    """Read each line by itself, then decide which names are speakers and which dates are headings."""
     page = _Page(lines)
     matches = [_TURN.match(line) for line in lines]
     day_first = day_order(_dated(lines, matches))
@@ -167,7 +167,7 @@ def _page(lines: list[str]) -> _Page:
 
 
 def _dated(lines: list[str], matches: list[re.Match[str] | None]) -> Iterator[str]:
-    """The stamps and headings of the file, from which its order of day and month is read; other dates don't count."""
+    """The stamps and headings, from which the file's order of day and month is read; other dates don't count."""
     for line, found in zip(lines, matches, strict=True):
         if found:
             yield _stamp_of(found)
@@ -181,7 +181,7 @@ def _stamp_of(found: re.Match[str]) -> str:
 
 def _head(found: re.Match[str], day_first: bool | None) -> _Head | None:
     who, stamp_text = found["who"].strip(), _stamp_of(found)
-    # A name without text on its line ("Ingredients:") is too weak a sign to make it a speaker, but for "User:".
+    # A name without text on its line ("Ingredients:") is no evidence of a speaker, except for a role ("User:").
     weight = 1 if found["text"] or who.lower() in _ROLES else 0
     stamp, error = None, None
     if not stamp_text:
@@ -200,7 +200,7 @@ def _head(found: re.Match[str], day_first: bool | None) -> _Head | None:
 
 
 def _is_event(line: str, day_first: bool | None) -> bool:
-    """Whether it is stamped like a turn but names no speaker ("[13:56] Ann left")."""
+    """Whether a line has a stamp like a turn but names no speaker ("[13:56] Ann left")."""
     found = _EVENT.match(line)
     if found is None:
         return False
@@ -231,7 +231,7 @@ def _heading(line: str, day_first: bool | None) -> _Heading | None:
 
 
 def _drop_quoted_dates(page: _Page) -> None:
-    """Takes back headings inside a turn: those that other text follows, such as the dates of a list that Ann sends."""
+    """Drop headings that are part of a turn: those that other text follows, such as dates in a list that Ann sends."""
     follows_text = False
     first_turn = next((i for i in range(len(page.lines)) if page.is_turn(i)), len(page.lines))
     for i in range(len(page.lines) - 1, first_turn, -1):
@@ -246,11 +246,11 @@ def _drop_quoted_dates(page: _Page) -> None:
 
 
 def _sections(page: _Page) -> list[_Section]:
-    """The file's turns with the lines that continue them, and blocks of lines that belong to no turn."""
+    """The turns with the lines that continue them, and blocks of lines that belong to no turn."""
     sections: list[_Section] = []
     heading: _Heading | None = None
     open_section: _Section | None = None
-    fresh = False  # nothing stands under the heading yet
+    fresh = False  # whether the heading is the last line that is not blank
     for i, line in enumerate(page.lines):
         if i in page.headings:
             heading = _under(heading, page.headings[i]) if fresh else page.headings[i]
@@ -272,7 +272,7 @@ def _sections(page: _Page) -> list[_Section]:
 
 
 def _under(upper: _Heading | None, lower: _Heading) -> _Heading:
-    """Two headings in a row, such as a date and "Session 2", are one."""
+    """One heading made of two consecutive ones, such as a date and "Session 2"."""
     if upper is None:
         return lower
     return _Heading(f"{upper.label}, {lower.label}", lower.stamp or upper.stamp, lower.error or upper.error)
@@ -315,7 +315,7 @@ def _turn(section: _Section, head: _Head, transcript: Transcript) -> Entry | Pro
 
 
 def _text(lines: Sequence[str]) -> str:
-    """The turn's lines as they stand, without blank ones at its ends: those separate turns."""
+    """The lines of a turn, without the blank ones at both ends, which only separate turns."""
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     last = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].strip()), 0)
     return "\n".join(lines[first : last + 1])
@@ -323,6 +323,6 @@ def _text(lines: Sequence[str]) -> str:
 
 def _time(own: Stamp | None, above: Stamp | None) -> tuple[datetime | None, TimePrecision | None]:
     if own is None:
-        return (above.moment(), above.precision) if above else (None, None)
-    moment = own.moment(above.day if above else None)
-    return moment, own.precision if moment else None
+        return (above.on(), above.precision) if above else (None, None)
+    time = own.on(above.day if above else None)
+    return time, own.precision if time else None

@@ -1,4 +1,4 @@
-"""Lists of words: a folder for each language, a file for each list. Lines that begin with # say where a list comes from."""
+"""Lists of words: a folder for each language, a file for each list, whose comments (#) say where it comes from."""
 
 from __future__ import annotations
 

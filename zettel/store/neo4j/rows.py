@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from zettel.identity import lot
 from zettel.model import REVISABLE, Commit, Note, NoteChange, Revision, Source, day_of
+from zettel.sampling import sample_key
 from zettel.text import annotation_terms, shorten, terms
 
 _CAPTION = 60  # characters of a text on a node
@@ -65,7 +65,7 @@ def static_properties(namespace: str, note: Note, vector_key: str) -> dict[str, 
         else None,
         "created_at": time_of(note.created_at),
         "vector_key": vector_key,
-        "lot": lot(note.ordinal),
+        "lot": sample_key(note.ordinal),
         "length": len(terms(note.text)),
     }
 
