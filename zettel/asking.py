@@ -141,7 +141,7 @@ def _run(name: str, plugin: object, generator: Generator[object, object, object]
 
 def _answers(plugin: object, questions: Sequence[Question]) -> list[str]:
     """What a plug-in answers, as JSON."""
-    answers: object = plugin.answer(questions)  # type: ignore[attr-defined]  # whoever asks without it is told so
+    answers: object = plugin.answer(questions)  # type: ignore[attr-defined]  # a plug-in without it gets an error that says so
     if not isinstance(answers, Sequence) or isinstance(answers, str) or len(answers) != len(questions):
         raise TypeError(f"answer() gave {answers!r:.60} for {len(questions)} questions: it must give a list of as many")
     return [json.dumps(answer, allow_nan=False) for answer in answers]
@@ -154,7 +154,7 @@ def _checked(item: object, kind: type[T]) -> T:
 
 
 def _guarded(name: str, method: str, call: Callable[[], T]) -> T:
-    """What a call of a plug-in gives; whatever it raises is told under the plug-in's name."""
+    """The result of a call of a plug-in. An error that it raises is raised again with the plug-in's name."""
     try:
         return call()
     except ZettelError:
