@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from by_hand import arrival, encounter, link, note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from zettel.evolution import evolve
 from zettel.linker import link as link_by_rules
 from zettel.model import Link
 from zettel.protocols import Arrival, AskingPolicy, AskingRule, Encounter, Policy, Question, Rewrite
+from zettel.testing.by_hand import arrival, encounter, link, note
 
 OLD, NEW = note("A boat.", id="old", tags=("sea",)), note("Which boat?", id="new")
 SEEN = arrival(NEW, [OLD], near={"old": 0.9})

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from by_hand import link as made
-from by_hand import note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +20,8 @@ from zettel.index.tree import Limits, TopicTree
 from zettel.memory import Memory
 from zettel.model import LINK_KINDS, LinkChange, Note, Topic
 from zettel.protocols import TopicRow
+from zettel.testing.by_hand import link as made
+from zettel.testing.by_hand import note
 
 Opener = Callable[..., Memory]
 TRUE: Any = True

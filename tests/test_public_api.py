@@ -176,7 +176,8 @@ def public(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 def test_everything_public_has_a_docstring(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), f"{path.name} does not say what it is for"
-    missing = [name for name, node in public(tree) if not ast.get_docstring(node)]  # type: ignore[arg-type]
+    undocumented = [name for name, node in public(tree) if not ast.get_docstring(node)]  # type: ignore[arg-type]
+    missing = [name for name in undocumented if ".test_" not in name]  # a test's name says what it holds
     assert not missing
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from by_hand import encounter, link, note
 
 from zettel.evolution import added, continued
 from zettel.evolution._card import is_said_in, with_line
+from zettel.testing.by_hand import encounter, link, note
 
 FIRST = "Ann on pottery in May 2023."
 

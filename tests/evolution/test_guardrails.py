@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from by_hand import encounter, note
 
 from zettel.evolution import evolve
 from zettel.model import STATUSES, Note, Revision
 from zettel.protocols import Encounter, Rewrite
+from zettel.testing.by_hand import encounter, note
 
 NEW = note("the new one", id="new", trust=0.5)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from by_hand import encounter, link, note
 
 from zettel.evolution import answered, continued, recurring
 from zettel.model import Note
 from zettel.protocols import Rewrite
+from zettel.testing.by_hand import encounter, link, note
 
 QUESTION = note("Where did you go?", speaker="Ann", context="Ann asks.", tags=("question",))
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from by_hand import arrival, link, note
-
 from zettel.linker import link as link_by_rules
 from zettel.linker import link_change
 from zettel.model import Link, LinkChange, Note
+from zettel.testing.by_hand import arrival, link, note
 
 A, B, C, D, E = (note(f"note {name}", id=name) for name in "ABCDE")
 NEW = note("the new one", id="new")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from by_hand import arrival, note
 
 from zettel.linker.elaborates import links
+from zettel.testing.by_hand import arrival, note
 
 ANSWER = "Signing up for a pottery class in Oslo!"
 QUESTION = "What are your plans for the summer?"

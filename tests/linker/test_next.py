@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from by_hand import arrival, note
 
 from zettel.linker.next import links
+from zettel.testing.by_hand import arrival, note
 
 
 def test_a_note_is_said_next_after_the_last_of_its_session() -> None:

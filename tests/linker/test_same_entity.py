@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from by_hand import arrival, note
 
 from zettel.linker.same_entity import links
 from zettel.model import Note
+from zettel.testing.by_hand import arrival, note
 
 
 def linked(arrived: Note, *others: Note, cosine: float = 0.3, **seen: Any) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from by_hand import arrival, note
 
 from zettel.linker.similar import DEGREE, links
 from zettel.model import Note
+from zettel.testing.by_hand import arrival, note
 
 WORDS = ("pottery", "kiln")
 

@@ -66,6 +66,7 @@ def link(
     source: Note, target: Note, kind: LinkKind = "similar", weight: float = 0.8, reason: str = "both speak of “tea”",
     created_by: str = "",
 ) -> Link:  # fmt: skip
+    """A link as the rule of its kind would make it."""
     return Link(
         source_id=source.id, target_id=target.id, kind=kind, weight=weight, reason=reason,
         created_by=created_by or f"linker/{kind}",
