@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -51,7 +51,7 @@ def run(code: str, *arguments: str) -> str:
 
 def test_all_is_sorted_and_exactly_what_can_be_imported() -> None:
     assert zettel.__all__ == sorted(zettel.__all__)
-    assert len(set(zettel.__all__)) == len(zettel.__all__) < 25
+    assert len(set(zettel.__all__)) == len(zettel.__all__) < 60
     assert set(zettel._HOMES) == set(zettel.__all__)
     for name in zettel.__all__:
         value = getattr(zettel, name)
@@ -73,6 +73,33 @@ def test_the_names_are_known_to_type_checkers_too() -> None:
     }
     assert imported == {name: f"zettel.{home}" for name, home in zettel._HOMES.items()}
     assert (PACKAGE / "py.typed").exists()
+
+
+def kinds(annotation: Any) -> Iterator[type]:
+    """The classes of zettel that an annotation names, with those of their fields."""
+    for part in annotation if isinstance(annotation, list | tuple) else get_args(annotation):
+        yield from kinds(part)
+    if isinstance(annotation, type) and annotation.__module__.startswith("zettel") and not get_args(annotation):
+        yield annotation
+        for field in getattr(annotation, "model_fields", {}).values():
+            yield from kinds(field.annotation)
+
+
+def test_every_type_that_a_method_gives_or_passes_on_is_exported() -> None:
+    for name, member in inspect.getmembers(Memory):
+        call = member.fget if isinstance(member, property) else member
+        if name.startswith("_") or not callable(call):
+            continue
+        hints = get_type_hints(call, localns={"MultiDiGraph": list})
+        for parameter in ("return", "on_progress"):
+            strange = {kind.__name__ for kind in kinds(hints.get(parameter))} - set(zettel.__all__)
+            assert not strange, f"Memory.{name}: {parameter}"
+
+
+def test_every_error_is_exported() -> None:
+    from zettel import errors
+
+    assert {name for name in vars(errors) if name.endswith("Error")} <= set(zettel.__all__)
 
 
 def test_every_error_is_a_zettel_error_and_drawn_in_the_tree() -> None:
