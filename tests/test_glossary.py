@@ -58,7 +58,6 @@ NOT_YET = frozenset({
     "zettel/linker/_shared.py",
     "zettel/memory.py",
     "zettel/model.py",
-    "zettel/neo4j/browser/__init__.py",
     "zettel/neo4j/server.py",
     "zettel/protocols/growth.py",
     "zettel/protocols/scoring.py",

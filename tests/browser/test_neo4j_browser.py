@@ -14,8 +14,10 @@ import pytest
 from zettel import Config, registry, replication
 from zettel.errors import InputError
 from zettel.neo4j import browser
+from zettel.neo4j import installation as neo4j_installation
 from zettel.neo4j import server as neo4j_server
 from zettel.neo4j.browser.pages import Pages
+from zettel.neo4j.releases import RELEASES
 from zettel.store.neo4j.schema import LINK_TYPES, UNIQUE
 
 QUERIES = browser.queries()
@@ -114,11 +116,11 @@ def place(request):
     if why := neo4j_place.why_none():
         pytest.skip(why)
     with ExitStack() as stack:
-        if request.param not in neo4j_server.RELEASES:
+        if request.param not in RELEASES:
             yield stack.enter_context(neo4j_place.server(request.param))
             return
         pages = stack.enter_context(Pages())
-        installation = neo4j_server.find(neo4j_place.INSTALLATIONS, request.param)
+        installation = neo4j_installation.find(neo4j_place.INSTALLATIONS, request.param)
         home = request.getfixturevalue("tmp_path_factory").mktemp("neo4j")
         running = neo4j_server.Server(
             installation, home, password="only-for-tests", ports=(0, 0), settings=pages.settings

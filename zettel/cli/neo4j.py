@@ -57,22 +57,23 @@ def serve(
     ends it.
     """
     from zettel.cli import access
-    from zettel.neo4j import server
     from zettel.neo4j.browser.pages import Pages
+    from zettel.neo4j.installation import find
+    from zettel.neo4j.server import USER, Server
 
     home = folder or Path(f"{memory}.neo4j")
     if "://" in memory:
         raise InputError(f"{memory!r} is on a server already: open that server's Browser")
     with closing(access.store(memory, namespace, read_only=True)) as source, Pages(namespace) as pages:
         password = _password(home)
-        installation = server.find(_installations(), release)
+        installation = find(_installations(), release)
         warn(f"starting Neo4j {installation.version} ...")
-        running = server.Server(installation, home, password=password, settings=pages.settings)
+        running = Server(installation, home, password=password, settings=pages.settings)
         with running, closing(_replica(running.uri, namespace)) as replica:
             told = _push(source, replica, _origin(memory), overwrite=False)
             write(_pushed(told))
             write(("Browser   ", "dim"), _browser(running.browser_url, running.uri))
-            write(("user      ", "dim"), server.USER, ("   password  ", "dim"), password)
+            write(("user      ", "dim"), USER, ("   password  ", "dim"), password)
             pull_command = shlex.join(["zettel", "neo4j", "pull", memory, "--uri", running.uri])
             write(("pull      ", "dim"), f"{pull_command}   (in another terminal, what you change in the graph)")
             warn("Ctrl-C ends it")
