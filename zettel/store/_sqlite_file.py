@@ -73,13 +73,8 @@ def _v2_topics(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-def _v3_link_fields(db: sqlite3.Connection) -> None:
-    # What a link holds beside weight, reason and created_by, but what has its default: as JSON, as of a note.
-    db.execute("ALTER TABLE links ADD COLUMN fields TEXT NOT NULL DEFAULT '{}'")
-
-
 #: Step n brings a file from version n - 1 to n. A step that was released never changes; a new one is added behind it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics, _v3_link_fields)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics)
 
 
 class SQLiteFile:
@@ -90,6 +85,7 @@ class SQLiteFile:
         self.read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self._is_alone = False
+        self._file: tuple[int, int] | None = None  # until it is known to be there
         with self._errors():
             self._db = self._connect()
             try:
@@ -97,6 +93,22 @@ class SQLiteFile:
             except BaseException:
                 self._db.close()
                 raise
+        self._file = None if address == ":memory:" else _identity(address)
+
+    def _expect_same_file(self) -> None:
+        """Refuse to write into a file that is not the one its path leads to any more.
+
+        Raises:
+            StoreError: the file was deleted or replaced: what would be written into it would be found by nobody.
+        """
+        found = _identity(self.address)
+        if self._file in (None, found):
+            return
+        what = "was deleted" if found is None else "was replaced by another file"
+        raise StoreError(
+            f"the memory {self.address} {what} while it was open; nothing was written: close this memory and open it"
+            " again, after putting the right file there"
+        )
 
     def _is_open(self) -> bool:
         try:
@@ -214,6 +226,7 @@ class SQLiteFile:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._expect_same_file()
             self._db.execute("COMMIT")
         except BaseException:
             self._rolled_back()
@@ -272,6 +285,15 @@ class SQLiteFile:
             return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
         reason = f"{error}, {name or type(error).__name__}"
         return StoreError(f"{where} failed ({reason}): check that the file can be read and written")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from any other that comes to its place: device and number; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _size(path: str | Path) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -23,10 +24,8 @@ from zettel.errors import (
     HeadMovedError,
     StoreError,
 )
-from zettel.fields import FieldTable
 from zettel.model import (
-    LINK_FIELDS,
-    NOTE_FIELDS,
+    REVISABLE,
     Change,
     Commit,
     Erasure,
@@ -190,7 +189,7 @@ class SQLiteStore(SQLiteFile):
     def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
         self.head()
-        query = "SELECT source, target, kind, weight, reason, created_by, fields FROM links"
+        query = "SELECT source, target, kind, weight, reason, created_by FROM links"
         condition, values = "ns = ?", [self._ns, *(kinds or ())]
         if kinds is not None:
             condition += f" AND kind IN {_marks(list(kinds))}"
@@ -217,11 +216,11 @@ class SQLiteStore(SQLiteFile):
             self._sync_ids()
         return [self._ordinals[note_id] for note_id in wanted if note_id in self._ordinals]
 
-    def _link(self, row: tuple[int, int, str, float, str, str, str]) -> Link:
-        source, target, kind, weight, reason, created_by, fields = row
+    def _link(self, row: tuple[int, int, str, float, str, str]) -> Link:
+        source, target, kind, weight, reason, created_by = row
         return Link.model_construct(
             source_id=self._ids[source], target_id=self._ids[target], kind=kind, weight=weight, reason=reason,
-            created_by=created_by, **{**LINK_FIELDS.defaults(), **LINK_FIELDS.parsed(json.loads(fields))},
+            created_by=created_by,
         )  # fmt: skip
 
     def topics(self) -> dict[int, TopicRow]:
@@ -324,12 +323,30 @@ class SQLiteStore(SQLiteFile):
             if erases:
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('flush', 'owed')")
         self._follow(commit)
-        if not self._flushed() and erases:
+        if not self._is_alone:  # else it is not durable yet
+            self._flush(erased=erases)
+        return commit
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        with super().alone():
+            before = self.erased()
+            yield
+            erased = self.erased() != before
+        self._flush(erased=erased)
+
+    def _flush(self, *, erased: bool) -> None:
+        """Leave nothing of erased notes in the write-ahead log.
+
+        Raises:
+            StoreError: something was ``erased`` just now, and another process keeps old pages of it.
+        """
+        if not self._flushed() and erased:
             raise StoreError(
                 f"the note is erased, but another process reads {self.address} and keeps old pages of it in the"
                 " write-ahead log: they go with the first change, or the first opening for writing, after that ends"
             )
-        return commit
 
     def _follow(self, commit: Commit) -> None:
         """Bring the topics known up to a commit just written, so that they need not be read again."""
@@ -413,13 +430,13 @@ class SQLiteStore(SQLiteFile):
                 self._one(
                     """UPDATE notes SET present = ?, fields = ?, topic = NULL
                        WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1""",
-                    after is not None, _packed(NOTE_FIELDS, after or {}), self._ns, ordinal, note_id,
+                    after is not None, _packed(after or {}), self._ns, ordinal, note_id,
                 )  # fmt: skip
             case Revision(note_id=note_id, after=after):
                 if change.trigger is not None:
                     self._count(change, self._ordinals[change.trigger], 1)
                 query = "SELECT fields FROM notes WHERE ns = ? AND id = ? AND present"
-                fields = _packed(NOTE_FIELDS, {**json.loads(self._one(query, self._ns, note_id)[0]), **after})
+                fields = _packed({**json.loads(self._one(query, self._ns, note_id)[0]), **after})
                 update = "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present"
                 self._db.execute(update, (fields, self._ns, note_id))
             case LinkChange(after=after):
@@ -427,10 +444,8 @@ class SQLiteStore(SQLiteFile):
                 if after is None:
                     self._db.execute("DELETE FROM links WHERE ns = ? AND source = ? AND target = ? AND kind = ?", key)
                 else:
-                    columns = [after[name] for name in _LINK_COLUMNS]
-                    rest = {name: value for name, value in after.items() if name not in _LINK_COLUMNS}
-                    values = (*key, *columns, _packed(LINK_FIELDS, rest))
-                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+                    values = after["weight"], after["reason"], after["created_by"]
+                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
             case TopicChange():
                 self._change_topic(change)
             case Placement(note_id=note_id, after=topic_id):
@@ -526,7 +541,8 @@ class SQLiteStore(SQLiteFile):
         # One statement, so one moment: a note that another process erases goes from one table to the other.
         query = """SELECT ordinal, id FROM notes WHERE ns = ?1 AND ordinal > ?2
                    UNION ALL SELECT ordinal, id FROM erased WHERE ns = ?1 AND ordinal > ?2"""
-        for ordinal, note_id in self._db.execute(query, (self._ns, self._newest)).fetchall():
+        rows = self._db.execute(query, (self._ns, self._newest)).fetchall()
+        for ordinal, note_id in sorted(rows):  # so that what is left when this is broken off is learned the next time
             self._learn(ordinal, note_id)
 
     def _rolled_back(self) -> None:
@@ -538,8 +554,8 @@ class SQLiteStore(SQLiteFile):
 
     def _learn(self, ordinal: int, note_id: str) -> None:
         self._ids[ordinal] = note_id
-        self._newest = max(self._newest, ordinal)
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
+        self._newest = max(self._newest, ordinal)
 
 
 _link_key = attrgetter("source_id", "target_id", "kind")
@@ -552,7 +568,7 @@ def _ordinal(note: Note) -> int:
 def _note(address: str, row: list[Any]) -> Note:
     note_id, ordinal, text, time, precision, speaker, sources, fields, created = row
     # With every field given, pydantic need not look up what the others are.
-    values = {**NOTE_FIELDS.defaults(), **parsed_fields(json.loads(fields))}
+    values = {**_DEFAULTS, "metadata": {}, **parsed_fields(json.loads(fields))}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=datetime.fromisoformat(time) if time else None,
         time_precision=precision, speaker=speaker, created_at=datetime.fromisoformat(created), address=address,
@@ -561,12 +577,13 @@ def _note(address: str, row: list[Any]) -> Note:
 
 
 _NO_SOURCE = Source().model_dump()
-_LINK_COLUMNS = "weight", "reason", "created_by"  # all others stand together, as JSON
+_DEFAULTS = {name: Note.model_fields[name].get_default(call_default_factory=True) for name in REVISABLE}
 
 
-def _packed(table: FieldTable, fields: dict[str, Any]) -> str:
-    """Fields of a note or a link as JSON, without those that have their default value."""
-    return json.dumps(table.slim(fields), separators=(",", ":"), ensure_ascii=False)
+def _packed(fields: dict[str, Any]) -> str:
+    """Revisable fields as JSON, without those that have their default value."""
+    kept = {k: v for k, v in fields.items() if (tuple(v) if isinstance(v, list) else v) != _DEFAULTS[k]}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
