@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from retrieval import load_module, messages
 
 import zettel
-from zettel import retrieval
 from zettel.embedding import vector_key
 from zettel.filters import UTC, Filter
 from zettel.index import ExactIndex
+from zettel.index.query import present
+from zettel.index.ranking import rank
 from zettel.index.sessions import Sessions
 from zettel.model import Link, Note, NoteChange, parsed_fields
 
@@ -85,11 +87,9 @@ def recalls(memory: zettel.Memory, conversation: Any, metrics: Any) -> dict[str,
         for question in conversation.questions:
             if question.category == "adversarial":
                 continue
-            read = retrieval.read_query(
-                question.text, memory._query_vector(question.text), retrieval.present(index)
-            )
+            read = memory._question(question.text, None).read(partial(present, index.newest()))
             config = replace(memory.config, expansion=memory.config.expansion if links is not nothing else 0)
-            ranking = retrieval.rank(index, read, Filter.of(UTC), memory._parts.signals, config, links)
+            ranking = rank(index, read, Filter.of(UTC), memory._parts.signals, config, links)
             best = [message_ids[index.ids[row]] for row in ranking.top(100)]
             found.setdefault(name, []).append(metrics(best, question.gold)[2])
     return found

@@ -29,8 +29,8 @@ from retrieval import load_module, messages
 import zettel
 from zettel.filters import Filter
 from zettel.index import ExactIndex
+from zettel.index.ranking import Ranking, Table
 from zettel.memory import Memory
-from zettel.retrieval import Ranking, Table
 
 _TOP = 10
 _FORGOTTEN = 0.2
@@ -66,7 +66,8 @@ def _with_interval(values: Sequence[float]) -> str:
 def ranking(memory: Memory, question: str) -> tuple[Ranking, float]:
     """A search up to where notes are read, and the seconds it took; the question's vector is at hand already."""
     start = time.perf_counter()
-    found = memory._rank(question, None, Filter(), _TOP)  # search() does not tell what it looked at
+    # search() does not tell what it looked at
+    found = memory._derived.ranking(memory._question(question, None), Filter(), _TOP)
     elapsed = time.perf_counter() - start
     assert found is not None
     return found, elapsed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import with_parts
 
 from zettel import AsyncMemory, Message
 from zettel.errors import ConflictError, InputError, NotFoundError, ReadOnlyError
@@ -30,7 +30,7 @@ TRUE: Any = True
 @pytest.fixture
 def bare(memory: Memory) -> Iterator[Memory]:
     """A memory with six notes by the names of a to f, which no rule has linked."""
-    memory._parts = replace(memory._parts, rules=())
+    with_parts(memory, rules=())
     for name in "abcdef":
         memory.add(f"note {name}", id=name, tags=(name,))
     assert memory.links() == []
@@ -358,7 +358,7 @@ def test_the_outline_goes_from_the_top_down_and_counts_what_is_beneath() -> None
 
 def test_topics_of_a_memory_hold_the_notes_of_their_addresses(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     small = partial(TopicTree, limits=Limits(max_leaf=6, min_leaf=2, max_children=3))
-    monkeypatch.setattr("zettel.reading.TopicTree", small)
+    monkeypatch.setattr("zettel.index.state.TopicTree", small)
     draw = random.Random(0)
     subjects = ["clay kiln glaze bowl", "violin concert orchestra tune", "tomato seedling compost shed"]
     said = [" ".join(draw.sample(draw.choice(subjects).split(), 3)) for _ in range(60)]

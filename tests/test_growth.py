@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from inside import held, parts, state, with_parts
 
 from zettel import Config, Message, registry
 from zettel.errors import ConflictError, InputError, NotFoundError, StoreFullError
@@ -39,7 +40,6 @@ from zettel.model import (
     Revision,
     TopicChange,
     day_of,
-    link_fields,
     revisable_fields,
 )
 from zettel.protocols import Analysis, Arrival, Draft, Encounter, Rewrite
@@ -103,18 +103,13 @@ def eager(met: Encounter) -> Rewrite:
     return Rewrite(fields, "they met", tuple(note.id for _, note in met.others))
 
 
-def with_parts(memory: Memory, **parts: Any) -> Memory:
-    memory._parts = replace(memory._parts, **parts)
-    return memory
-
-
 # ---------------------------------------------------------------- memories in files
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _little_room() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zettel.reading.TopicTree", partial(TopicTree, limits=LIMITS))
+        patch.setattr("zettel.index.state.TopicTree", partial(TopicTree, limits=LIMITS))
         patch.setattr("zettel.linker.similar.DEGREE", 3)
         yield
 
@@ -173,9 +168,8 @@ WORDS = sorted({*terms(" ".join([*map(" ".join, SUBJECTS), *NAMES, *SAYINGS, *AB
 
 def inside(memory: Memory) -> dict[str, Any]:
     """What index and tree hold: the notes of each word, the messages around each note, what topics would be called."""
-    with memory._reader.one_moment():
-        index = memory._caught_up()
-        tree = memory._topic_tree(index)
+    derived = state(memory)
+    index, tree = derived.index, derived.tree
     columns = index.columns()
     postings = {word: columns.posting(word) for word in WORDS}
     return {
@@ -217,9 +211,9 @@ def sound(memory: Memory) -> None:
     assert all({link.source_id, link.target_id} <= ends for link in memory.links())
     verified = memory.verify()
     assert verified.ok, verified.problems
-    if memory._tree is not None:
-        assert memory._tree.rows() == memory._reader.topics()
-        assert {n: memory._tree.place(n) for n in ends} == {n: memory._reader.places().get(n) for n in ends}
+    if (derived := held(memory)) is not None and derived._tree is not None:
+        assert derived.tree.rows() == memory._reader.topics()
+        assert {n: derived.tree.place(n) for n in ends} == {n: memory._reader.places().get(n) for n in ends}
 
 
 # --------------------------------------------------------------------- the corpus
@@ -438,7 +432,7 @@ def test_what_is_put_away_gives_no_words_to_others(place: Open) -> None:
         terse = SimpleNamespace(
             name="terse/1", analyze=lambda said: [Analysis("", ("kiln fire", "clay", "glaze"), (), ())]
         )
-        memory._analyzer = terse
+        with_parts(memory, analyzer=terse)
         memory.add("The clay and the glaze came out of the kiln!")
         return "kiln fire" in memory.get(old.id).keywords
 
@@ -670,7 +664,7 @@ def test_an_add_that_is_stopped_while_it_is_planned_leaves_no_trace(place: Open,
 
     plug = SimpleNamespace(KIND="similar", DEGREE=1, links=stop, rewrite=stop)
     shaken, steady = place("a"), place("b")
-    with_parts(shaken, **{kind: (*getattr(shaken._parts, kind), plug)})
+    with_parts(shaken, **{kind: (*parts(shaken, kind), plug)})
     items = chat(3, 30)
     for memory in (shaken, steady):
         memory.add_many(items[:15])
@@ -745,7 +739,7 @@ def amounts_to(memory: Memory, changes: Iterable[Change]) -> None:
     state = apply(State(), [c for c in changes if not isinstance(c, TopicChange | Placement)])
     notes = memory.notes(status=STATUSES)
     assert {note.id: (note.ordinal, revisable_fields(note)) for note in notes} == state.notes
-    links = {link.key: link_fields(link) for link in memory.links()}
+    links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in memory.links()}
     assert links == state.links
 
 

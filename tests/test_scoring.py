@@ -18,10 +18,10 @@ from zettel import registry
 from zettel.config import Config
 from zettel.filters import Filter
 from zettel.index import ExactIndex
+from zettel.index.ranking import rank, why_not
 from zettel.memory import Memory
 from zettel.model import Message, Note, Source
 from zettel.protocols import Passages, Query, Signal
-from zettel.retrieval import rank, why_not
 from zettel.scoring import Scan, fuse, lexical, lexical_context, role, speaker, time
 from zettel.text import terms
 

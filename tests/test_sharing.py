@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside import held
 
 from zettel import Config, Message
 from zettel.errors import EmbedderMismatchError, HeadMovedError, StoreError
@@ -179,8 +180,9 @@ def test_an_index_leaves_nothing_of_what_went(memory: Memory) -> None:
     memory.search("pin")
     memory.forget(note.id, erase=True)
     memory.search("pin")
-    index = memory._index
-    assert index is not None
+    derived = held(memory)
+    assert derived is not None
+    index = derived.index
     assert "zebra" not in str([index.ids, index.tags, index.metadata]).lower()
     assert not index.columns().vectors[1].any()
 
@@ -214,7 +216,10 @@ def test_who_is_always_overtaken_keeps_the_others_out_in_the_end(
             if not store._is_alone:
                 raise HeadMovedError("others wrote meanwhile")
 
-    monkeypatch.setattr(memory, "_reader", Overtaken())
+    overtaken = Overtaken()
+    monkeypatch.setattr(memory, "_reader", overtaken)
+    monkeypatch.setattr(memory._derived, "_reader", overtaken)
+    monkeypatch.setattr(memory._writer, "_store", overtaken)
     second = memory.add("another boat in the harbor")
     memory.forget(first.id)
     memory.undo(memory.head)

@@ -12,19 +12,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import inside
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from listing import Listing
 
-from zettel import Config, Message, registry, shortlist
-from zettel.filters import Filter
+from zettel import Config, Message, registry
+from zettel.index import shortlist
+from zettel.index.shortlist import Shortlister
 from zettel.memory import Memory
 from zettel.model import Hit
 from zettel.protocols import Analyzer
 from zettel.scoring import Fusion
-from zettel.shortlist import Shortlister
 from zettel.store import sqlite
 
 Opener = Callable[..., Memory]
@@ -146,7 +147,7 @@ def test_where_few_notes_are_let_through_hits_are_those_of_an_exact_search(
             for query in questions(2, seed):  # what a speaker usually says is a mean over archived notes, too
                 assert set(ids(listed.search(query, n))) == set(ids(exact.search(query, n)))
                 assert ids(listed.search(query, status="archived")) == [notes[0].id]
-            assert listed._index is None
+            assert inside.held(listed) is None
 
 
 def test_a_memory_without_notes_finds_nothing(opened: Opener) -> None:
@@ -167,9 +168,8 @@ def test_a_memory_without_notes_finds_nothing(opened: Opener) -> None:
 def test_most_of_the_best_are_found_among_thousands(large: Pair) -> None:
     found = [large.overlap(query) for query in questions(60)]
     assert np.mean(found) >= 0.95
-    assert large.listed._index is None  # which would hold all notes
-    held = large.listed._shortlist._index  # type: ignore[union-attr]
-    assert 0 < len(held) <= 2300
+    assert inside.held(large.listed) is None  # which would hold all notes
+    assert 0 < len(inside.shortlist(large.listed)._index) <= 2300
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,7 @@ def test_hits_have_the_values_of_an_exact_search(large: Pair) -> None:
 
 def spread(memory: Memory, query: str, name: str) -> float:
     """By how much a measure was divided to become a score."""
-    ranking = memory._rank(query, None, Filter(), 10)
-    assert ranking is not None
+    ranking = inside.ranking(memory, query)
     values, parts = ranking.fused.values[name][ranking.rows], ranking.fused.parts[name][ranking.rows]
     return (values.max() - values.min()) / max(float(parts.max() - parts.min()), 1e-9)
 
@@ -285,7 +284,7 @@ def test_what_is_held_is_bounded(large: Pair, kept: Opener, monkeypatch: pytest.
     sizes = []
     for query, hits in zip(asked, free, strict=True):
         assert memory.search(query) == hits
-        sizes.append(len(memory._shortlist._index))  # type: ignore[union-attr]
+        sizes.append(len(inside.shortlist(memory)._index))
     assert max(sizes) < len(large.notes)
 
 
@@ -319,8 +318,7 @@ def test_the_far_end_of_a_link_is_found(opened: Opener) -> None:
     pair.exact.link(here.id, there.id, "similar", weight=1.0, reason="by hand")
     unlinked = opened("pair.zettel", config=Config(exact_below=0, expansion=0))
     unlinked.search("qqqq wwww")
-    assert unlinked._shortlist is not None
-    assert unlinked._shortlist._index.row(there.id) is None
+    assert inside.shortlist(unlinked)._index.row(there.id) is None
     listed, exact = ({h.note.id: h for h in memory.search("qqqq wwww")} for memory in (pair.listed, pair.exact))
     assert listed[there.id].signals["linked"] > 0
     assert [link.reason for link in listed[there.id].via] == ["by hand"]
@@ -339,7 +337,7 @@ def test_why_not_looks_among_the_notes_looked_at(opened: Opener) -> None:
     lost = next(note for note in pair.notes if note.id not in ids(pair.listed.search(query, 50)))
     said = pair.listed.why_not(query, lost.id)
     assert "notes looked at" in said.why and said.rank is not None and said.rank > 10
-    assert pair.listed._index is None
+    assert inside.held(pair.listed) is None
 
 
 @pytest.mark.usefixtures("narrow")

@@ -19,6 +19,7 @@ from zettel.model import Message, NoteChange, parsed_fields
 from zettel.protocols import TopicRow
 from zettel.snapshot import Snapshot
 from zettel.store.sqlite import open_store
+from zettel.writer import Writer
 
 Opener = Callable[..., Memory]
 
@@ -86,16 +87,16 @@ def lived_memory(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> tuple[Memor
     """A memory, and what it showed after each commit to one that was opened there and then."""
     memory = opened("agent.zettel")
     then = [seen(memory)]
-    commit = Memory._commit
+    commit = Writer.commit
 
-    def commit_and_look(self: Memory, plan: Any) -> Any:
+    def commit_and_look(self: Writer, plan: Any) -> Any:
         made = commit(self, plan)
         if made is not None:
             with opened("agent.zettel", read_only=True) as other:
                 then.append(seen(other))
         return made
 
-    monkeypatch.setattr(Memory, "_commit", commit_and_look)
+    monkeypatch.setattr(Writer, "commit", commit_and_look)
     lived(memory)
     monkeypatch.undo()
     return memory, then

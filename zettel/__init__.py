@@ -44,13 +44,11 @@ if TYPE_CHECKING:
     from zettel.model import (
         Commit,
         Erasure,
-        Evidence,
         FieldDiff,
         FileReport,
         HistoryEntry,
         Hit,
         IngestReport,
-        Lesson,
         Link,
         LinkChange,
         Message,
@@ -70,6 +68,7 @@ if TYPE_CHECKING:
     from zettel.protocols.analysis import Analyzer
     from zettel.protocols.embedding import Embedder
     from zettel.registry import open_memory
+    from zettel.view import MemoryView
 
 logging.getLogger("zettel").addHandler(logging.NullHandler())  # quiet, unless the program that uses zettel listens
 
@@ -86,7 +85,6 @@ _HOMES = {
     "EmbedderError": "errors",
     "EmbedderMismatchError": "errors",
     "Erasure": "model",
-    "Evidence": "model",
     "FieldDiff": "model",
     "FileReport": "model",
     "Filters": "filters",
@@ -94,11 +92,11 @@ _HOMES = {
     "HistoryEntry": "model",
     "Hit": "model",
     "IngestReport": "model",
-    "Lesson": "model",
     "InputError": "errors",
     "Link": "model",
     "LinkChange": "model",
     "Memory": "memory",
+    "MemoryView": "view",
     "Message": "model",
     "MissingExtraError": "errors",
     "ModelNotFoundError": "errors",
@@ -139,7 +137,6 @@ __all__ = [
     "EmbedderError",
     "EmbedderMismatchError",
     "Erasure",
-    "Evidence",
     "FieldDiff",
     "FileReport",
     "Filters",
@@ -147,11 +144,11 @@ __all__ = [
     "HistoryEntry",
     "Hit",
     "IngestReport",
-    "Lesson",
     "InputError",
     "Link",
     "LinkChange",
     "Memory",
+    "MemoryView",
     "Message",
     "MissingExtraError",
     "ModelNotFoundError",

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from zettel.memory import Memory
+from zettel.view import MemoryView
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,7 +19,8 @@ def _mirrored(
     method: Callable[Concatenate[Memory, P], R],
 ) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
     async def call(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.to_thread(method, self.memory, *args, **kwargs)
+        own: Callable[P, R] = getattr(self.memory, method.__name__)  # an earlier state has not all of them
+        return await asyncio.to_thread(own, *args, **kwargs)
 
     return update_wrapper(call, method)
 
@@ -30,7 +32,7 @@ class AsyncMemory:
     length, its embedder.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: MemoryView) -> None:
         self.memory = memory
 
     add = _mirrored(Memory.add)

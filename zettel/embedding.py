@@ -81,6 +81,19 @@ def rounded(passages: Passages) -> Passages:
     return replace(passages, vectors=passages.vectors.astype("<f2").astype(np.float32))
 
 
+def check_dimension(found: int, expected: int | None) -> None:
+    """Refuse vectors that can't be compared with those that a memory has, or with each other.
+
+    Raises:
+        EmbedderError: they have another length than ``expected``; None expects nothing.
+    """
+    if expected is not None and found != expected:
+        raise EmbedderError(
+            f"the embedder returned vectors of {found} numbers, and this memory's have {expected}: an embedder whose"
+            " dimension changes needs another fingerprint; open the memory with the one that made its vectors"
+        )
+
+
 def embed(embedder: Embedder, texts: Sequence[str]) -> Vector:
     """The vectors of ``embedder.embed(texts)``, checked.
 

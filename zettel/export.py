@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zettel.embedding import embed_notes, vector_key
+from zettel.embedding import vector_key
 from zettel.errors import InputError, StoreDamagedError, StoreError, see
 from zettel.journal import replay, tree_faults
 from zettel.model import (
@@ -36,11 +36,10 @@ from zettel.model import (
     Placement,
     Revision,
     TopicChange,
-    link_fields,
     revisable_fields,
     touched,
 )
-from zettel.protocols import Draft, Embedder, Passages, Reader, Store
+from zettel.protocols import Draft, Passages, Reader, Store
 
 
 class _Derived(BaseModel):
@@ -308,10 +307,23 @@ def _is_valid(change: Change, side: dict[str, Any]) -> bool:
         return False
 
 
-def plan(export: Export, reader: Reader, embedder: Embedder, kept: dict[str, Passages]) -> Draft | None:
-    """The draft that adds what an export without history has and the memory lacks; None where it lacks nothing.
+def unembedded(
+    export: Export, reader: Reader, fingerprint: str, made: Mapping[str, Passages]
+) -> dict[str, Note]:
+    """The notes of an export whose vectors neither the store has nor ``made``, by the key of their vectors.
 
-    ``kept`` holds what an earlier plan has embedded, and takes up what this one does.
+    Of an export without history, only those that the memory lacks.
+    """
+    known = reader.known(note.id for note in export.notes) if export.commits is None else set()
+    notes = {vector_key(fingerprint, note): note for note in export.notes if note.id not in known}
+    stored = reader.passages(notes)
+    return {key: note for key, note in notes.items() if key not in stored and key not in made}
+
+
+def plan(export: Export, reader: Reader, fingerprint: str, made: Mapping[str, Passages]) -> Draft | None:
+    """The draft that adds what an export without history has and the memory lacks; None if it lacks nothing.
+
+    ``made`` holds the vectors that the store lacks, by key; see ``unembedded``.
     """
     known = reader.known(note.id for note in export.notes)
     ordinal = reader.last_ordinal()
@@ -326,11 +338,9 @@ def plan(export: Export, reader: Reader, embedder: Embedder, kept: dict[str, Pas
     )
     if not changes:
         return None
-    keys = [vector_key(embedder.fingerprint, note) for note in notes]
-    by_key = dict(zip(keys, notes, strict=True))
-    stored = reader.passages(by_key)
-    kept.update(embed_notes(embedder, {k: n for k, n in by_key.items() if k not in stored and k not in kept}))
-    passages = {key: kept[key] for key in by_key if key not in stored}
+    keys = [vector_key(fingerprint, note) for note in notes]
+    stored = reader.passages(keys)
+    passages = {key: made[key] for key in keys if key not in stored}
     return Draft("load", changes, tuple(zip(notes, keys, strict=True)), passages)
 
 
@@ -341,12 +351,9 @@ def _arrival(note: Note, derived_from: Iterable[str]) -> NoteChange:
     )  # fmt: skip
 
 
-def restore(export: Export, store: Store, embedder: Embedder) -> None:
-    """Replay an export with history into an empty store."""
-    keys = [vector_key(embedder.fingerprint, note) for note in export.notes]
-    notes = dict(zip(keys, export.notes, strict=True))
-    stored = store.passages(notes)
-    passages = embed_notes(embedder, {key: note for key, note in notes.items() if key not in stored})
+def restore(export: Export, store: Store, fingerprint: str, passages: Mapping[str, Passages]) -> None:
+    """Replay an export with history into an empty store; ``passages`` are the vectors that it lacks, by key."""
+    keys = [vector_key(fingerprint, note) for note in export.notes]
     rows = {note.ordinal: (note, key) for note, key in zip(export.notes, keys, strict=True)}
     store.restore(export.commits or (), rows, passages)
 
@@ -354,5 +361,5 @@ def restore(export: Export, store: Store, embedder: Embedder) -> None:
 def _link_change(link: Link) -> LinkChange:
     return LinkChange(
         id="", source_id=link.source_id, target_id=link.target_id, kind=link.kind,
-        after=link_fields(link),
+        after=link.model_dump(include={"weight", "reason", "created_by"}),
     )  # fmt: skip

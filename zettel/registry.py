@@ -10,7 +10,7 @@ from typing import Any
 from zettel import plugins
 from zettel.config import DEFAULT, Config
 from zettel.errors import InputError, MissingExtraError, PluginError
-from zettel.memory import Memory, Parts
+from zettel.memory import Memory
 from zettel.plugins import chosen, load, names
 from zettel.protocols import (
     Analyzer,
@@ -23,6 +23,7 @@ from zettel.protocols import (
     Transcript,
     TranscriptFormat,
 )
+from zettel.view import Parts
 
 DEFAULT_EMBEDDER = "minilm"
 DEFAULT_ANALYZER = "local"
@@ -177,7 +178,7 @@ def open_memory(
         raise InputError(f"namespace {namespace!r} can't be used: name it in printable characters")
     store = open_store(fspath(address), namespace=namespace, read_only=read_only, config=config)
     try:
-        memory = Memory(store, parts, store=store, namespace=namespace, timezone=timezone, config=config)
+        memory = Memory(store, parts, namespace=namespace, timezone=timezone, config=config)
         if embedder is not None:
             memory.check_embedder(_embedder(embedder))
     except BaseException:

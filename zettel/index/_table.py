@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel.protocols import Column
+
 
 class Table:
-    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``."""
+    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``.
 
-    def __init__(self, window: int) -> None:
+    ``own`` are the columns that signals declare. All columns are attributes, so that whoever copies, saves or enlarges
+    the table need not know their names.
+    """
+
+    def __init__(self, window: int, own: Sequence[Column] = ()) -> None:
         self.alive = np.empty(0, np.bool_)
         self.searched = np.empty(0, np.bool_)  # alive, and shown unasked
         self.ordinals = np.empty(0, np.int64)
@@ -24,12 +31,25 @@ class Table:
         self.until = np.empty(0, np.float64)
         self.speaker = np.empty(0, np.int64)
         self.lots = np.empty(0, np.float32)
+        self.topics = np.empty(0, np.int64)
+        for column in own:
+            setattr(self, own_name(column), np.empty(0, column.dtype))
+
+    def column(self, column: Column) -> NDArray[Any]:
+        """The values of a column that a signal declares."""
+        values: NDArray[Any] = getattr(self, own_name(column))
+        return values
 
     def reserve(self, n: int) -> None:
         """Make room for ``n`` rows."""
         if n > len(self.alive):
             for name, column in vars(self).items():
                 setattr(self, name, grown(column, n))
+
+
+def own_name(column: Column) -> str:
+    """The attribute of a column that a signal declares, told apart from the table's own."""
+    return f"own_{column.name}"
 
 
 def grown(array: NDArray[Any], n: int) -> NDArray[Any]:

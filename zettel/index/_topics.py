@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from pydantic import JsonValue
 
 from zettel.errors import StoreDamagedError
 from zettel.index._clusters import Sums, Whole, whole
+from zettel.index._layered import Layered
 from zettel.index.naming import Material, Vocabulary
 from zettel.model import Placement, Topic, TopicChange, TreeChange
 from zettel.protocols import TopicRow, Vector
@@ -62,7 +65,21 @@ class Topics:
     def __init__(self, vector_of: Callable[[str], Vector], material_of: Callable[[str], Material]) -> None:
         self._vector_of = vector_of
         self._material_of = material_of
+        self._owned: set[int] | None = None  # of a draft: the topics whose nodes are its own
         self.load({}, {}, 0)
+
+    def draft(self, vector_of: Callable[[str], Vector], material_of: Callable[[str], Material]) -> Self:
+        """A tree that begins as this one and can be changed without changing it.
+
+        A node is copied before the draft changes it. Only the newest draft may be used, and none after this tree has
+        changed.
+        """
+        draft = copy(self)
+        draft._vector_of, draft._material_of, draft._owned = vector_of, material_of, set()
+        draft._place, draft._nodes = Layered(self._place), Layered(self._nodes)
+        draft._sums, draft._words = self._sums.draft(), self._words.draft(material_of)
+        draft._leaves = draft._layers = None
+        return draft
 
     def __len__(self) -> int:
         """Number of notes placed."""
@@ -77,8 +94,8 @@ class Topics:
         self.last_topic = last_topic
         self._sums = Sums()
         self._words = Vocabulary(self._material_of)
-        self._place: dict[str, int] = {}
-        self._nodes = {ROOT: _Node(ROOT, self._sums.take(), TopicRow(None, 0, "", 0))}
+        self._place: MutableMapping[str, int] = {}
+        self._nodes: MutableMapping[int, _Node] = {ROOT: _Node(ROOT, self._sums.take(), TopicRow(None, 0, "", 0))}
         self._leaves: Leaves | None = None
         self._layers: list[_Layer] | None = None
         for topic_id in sorted(topics):
@@ -93,7 +110,7 @@ class Topics:
         self._words.add(places)
         for node in self._nodes.values():
             if node.notes:
-                self._sums.add(self._chain(node.id), self._vectors(node.notes).sum(axis=0), len(node.notes))
+                self._add(self._path(node.id), self._vectors(node.notes).sum(axis=0), len(node.notes))
 
     # ---------------------------------------------------------------- reading
 
@@ -186,13 +203,6 @@ class Topics:
             self._amend(change)
         self._leaves = None
 
-    def revert(self, changes: Sequence[TreeChange]) -> None:
-        """Take back changes that ``settle`` made, because the commit that should hold them was not written."""
-        for change in reversed(changes):
-            self.apply(change.model_copy(update={"before": change.after, "after": change.before}))
-            if isinstance(change, TopicChange) and change.before is None:
-                self.last_topic = change.topic_id - 1
-
     def refresh(self, ids: Iterable[str]) -> None:
         """Read the words of notes anew, because their annotations were revised; those not placed are passed over."""
         placed = [note_id for note_id in ids if note_id in self._place]
@@ -204,30 +214,32 @@ class Topics:
         if self._place.get(note_id) != before or before == after:
             found = self._place.get(note_id)
             raise StoreDamagedError(f"note {note_id} moves from topic {before} to {after}, but it is in topic {found}")
-        old = [] if before is None else self._chain(before)
-        new = [] if after is None else self._chain(self._leaf(after, note_id).id)
+        old = [] if before is None else self._path(before)
+        new = [] if after is None else self._path(self._leaf(after, note_id).id)
         while old and new and old[-1] == new[-1]:
             del old[-1], new[-1]
         vector = whole(self._vector_of(note_id))
         if before is None:
             self._words.add([note_id])
         else:
-            del self._nodes[before].notes[note_id]
-            self._sums.add(old, -vector, -1)
+            del self._writable(before).notes[note_id]
+            self._add(old, -vector, -1)
         if after is None:
             del self._place[note_id]
             self._words.remove([note_id])
         else:
-            self._nodes[after].notes[note_id] = None
+            self._writable(after).notes[note_id] = None
             self._place[note_id] = after
-            self._sums.add(new, vector, 1)
+            self._add(new, vector, 1)
 
     def _create(self, change: TopicChange) -> None:
         topic_id, row = change.topic_id, _row(change.topic_id, change.after)
         if topic_id in self._nodes:
             raise StoreDamagedError(f"topic {topic_id} appears, but there is one of this number")
-        insort(self._parent(topic_id, row).children, topic_id)
+        insort(self._writable(self._parent(topic_id, row).id).children, topic_id)
         self._nodes[topic_id] = _Node(topic_id, self._sums.take(), row)
+        if self._owned is not None:
+            self._owned.add(topic_id)
         self.last_topic = max(self.last_topic, topic_id)
         self._layers = None
 
@@ -235,8 +247,8 @@ class Topics:
         node = self._known(change)
         if node.children or node.notes:
             raise StoreDamagedError(f"topic {node.id} goes, but it still holds something")
-        self._nodes[node.above].children.remove(node.id)
-        self._sums.give_back(node.slot)
+        self._writable(node.above).children.remove(node.id)
+        self._sums.give_back(self._writable(node.id).slot)
         del self._nodes[node.id]
         self._layers = None
 
@@ -245,18 +257,18 @@ class Topics:
         if row.parent != node.row.parent:
             self._hang(node, self._parent(node.id, row))
             self._layers = None
-        node.row = row
+        self._writable(node.id).row = row
 
     def _hang(self, node: _Node, parent: _Node) -> None:
         """Put a topic, with all beneath it, below another."""
-        old, new = self._chain(node.above), self._chain(parent.id)
-        if node.slot in new:
+        old, new = self._path(node.above), self._path(parent.id)
+        if node.id in new:
             raise StoreDamagedError(f"topic {node.id} would lie below itself")
         total, count = self._sums.total([node.slot])[0], int(self._sums.counts[node.slot])
-        self._sums.add(old, -total, -count)
-        self._sums.add(new, total, count)
-        self._nodes[node.above].children.remove(node.id)
-        insort(parent.children, node.id)
+        self._add(old, -total, -count)
+        self._add(new, total, count)
+        self._writable(node.above).children.remove(node.id)
+        insort(self._writable(parent.id).children, node.id)
 
     # ------------------------------------------------------------------ nodes
 
@@ -280,14 +292,26 @@ class Topics:
             raise StoreDamagedError(f"note {note_id} can't be in topic {topic_id}: none is there that holds notes")
         return node
 
-    def _chain(self, topic_id: int) -> list[int]:
-        """The slots of a topic and of those above it, up to the root's."""
+    def _path(self, topic_id: int) -> list[int]:
+        """A topic and those above it, up to the root."""
+        path = [topic_id]
+        while path[-1] != ROOT:
+            path.append(self._nodes[path[-1]].above)
+        return path
+
+    def _writable(self, topic_id: int) -> _Node:
+        """A topic's node, to be changed: in a draft, a copy with a slot of its own."""
         node = self._nodes[topic_id]
-        slots = [node.slot]
-        while node.id != ROOT:
-            node = self._nodes[node.above]
-            slots.append(node.slot)
-        return slots
+        if self._owned is None or topic_id in self._owned:
+            return node
+        slot = self._sums.copied(node.slot)
+        node = self._nodes[topic_id] = replace(node, slot=slot, children=[*node.children], notes={**node.notes})
+        self._owned.add(topic_id)
+        return node
+
+    def _add(self, topics: Iterable[int], total: Whole, count: int) -> None:
+        """Add a sum of vectors to topics; with -total and -count it is taken out."""
+        self._sums.add([self._writable(topic_id).slot for topic_id in topics], total, count)
 
     def _below(self, topic_id: int) -> list[int]:
         """A topic and all beneath it; each stands after the one above it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,9 +19,9 @@ from zettel.index._near import Nearest, best, sample_key, spread
 from zettel.index._table import Table, grown
 from zettel.index.lsh import Codes, mark
 from zettel.index.postings import Postings
-from zettel.index.sessions import Sessions
+from zettel.index.sessions import Session, Sessions
 from zettel.model import STATUSES, Note
-from zettel.protocols import Columns, Passages, Posting, Vector
+from zettel.protocols import Column, Columns, Passages, Posting, Vector
 from zettel.text import annotation_terms, terms
 
 _NEVER = float("nan")
@@ -37,22 +37,37 @@ class Packed(NamedTuple):
     texts: dict[str, Any]
 
 
+class Document(NamedTuple):
+    """A note's terms, as they are indexed: those of its text, and those of its annotations."""
+
+    text: list[str]
+    annotations: list[str]
+
+    @classmethod
+    def of(cls, note: Note) -> Document:
+        """The terms of a note."""
+        return cls(terms(note.text), _annotation_terms(note))
+
+
 class ExactIndex:
     """Notes as rows. Put and remove notes in any order; ``columns`` is the table that signals read.
 
     A removed note's row stays behind, dead. By row: ``ids``, and what filters read beside the columns: ``tags`` and
-    ``metadata``. ``head`` is the commit that the index covers, kept by its owner.
+    ``metadata``. ``own`` are the columns that signals declare.
     """
 
-    def __init__(self, window: int, zone: ZoneInfo = UTC, *, bits: int = 384, exact_below: int = 20_000) -> None:
-        self.head = 0
+    def __init__(
+        self, window: int, zone: ZoneInfo = UTC, *, bits: int = 384, exact_below: int = 20_000,
+        own: Sequence[Column] = (),
+    ) -> None:  # fmt: skip
         self.ids: list[str] = []
         self.tags: list[frozenset[str]] = []
         self.metadata: list[Mapping[str, Any]] = []
         self._window = window
         self._zone = zone
         self._row: dict[str, int] = {}
-        self._table = Table(window)
+        self._own = tuple(own)
+        self._table = Table(window, own)
         self._vectors = np.empty((0, 0), np.float32)
         self._n_passages = 0
         self._several = np.empty(0, np.int64)
@@ -74,28 +89,52 @@ class ExactIndex:
         """Whether it is time to build it anew, since most rows are left over from notes that went."""
         return len(self.ids) > 2 * len(self._row) + 1000
 
+    def empty(self) -> ExactIndex:
+        """An index without notes that is made as this one is."""
+        return ExactIndex(
+            self._window, self._zone, bits=self._codes.bits, exact_below=self._exact_below, own=self._own
+        )  # fmt: skip
+
+    @property
+    def dimension(self) -> int | None:
+        """The length of its vectors; None before there are any."""
+        return self._vectors.shape[1] or None
+
     def row(self, note_id: str) -> int | None:
-        """A note's row; None where it is not in the index."""
+        """A note's row; None if it is not in the index."""
         return self._row.get(note_id)
 
     # ---------------------------------------------------------------- changes
 
-    def put(self, notes: Iterable[Note], passages: Mapping[str, Passages]) -> None:
+    def put(
+        self, notes: Iterable[Note], passages: Mapping[str, Passages], documents: Mapping[str, Document] | None = None
+    ) -> None:
         """Enter notes, or bring the annotations of those already there up to date; their text never changes.
 
-        ``passages`` holds the vectors of the notes that are new, by note id.
+        ``passages`` holds the vectors of the notes that are new, by note id; ``documents`` the terms of those notes
+        whose terms are known already.
         """
         for note in notes:
+            document = (documents or {}).get(note.id) or Document.of(note)
             row = self._row.get(note.id)
             if row is None:
-                row = self._append(note, passages[note.id].vectors)
+                row = self._append(note, passages[note.id].vectors, document)
             else:
-                self._postings.annotate(row, _annotation_terms(note))
+                self._postings.annotate(row, document.annotations)
             self._table.status[row] = STATUSES.index(note.status)
             self._table.searched[row] = note.status in SEARCHED
+            for column in self._own:
+                self._table.column(column)[row] = column.value_of(note)
             self._sessions.seat(row, lends=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
         self._columns = None
+
+    def place(self, places: Iterable[tuple[str, int | None]]) -> None:
+        """Note in which topics notes are now; those not in the index are passed over."""
+        for note_id, topic_id in places:
+            row = self._row.get(note_id)
+            if row is not None:
+                self._table.topics[row] = -1 if topic_id is None else topic_id
 
     def remove(self, ids: Iterable[str]) -> None:
         """Take notes out; those not in the index are passed over."""
@@ -115,20 +154,21 @@ class ExactIndex:
         self._vectors[self._passages_of(row)] = 0
         self._codes.wipe(self._passages_of(row))
         self._table.times[row] = self._table.until[row] = _NEVER
+        self._table.topics[row] = -1
         self._sessions.of[row] = None
 
-    def _append(self, note: Note, vectors: Vector) -> int:
+    def _append(self, note: Note, vectors: Vector, document: Document) -> int:
         row = self._row[note.id] = len(self.ids)
         self.ids.append(note.id)
         self.tags.append(frozenset())
         self.metadata.append({})
-        text = terms(note.text)
-        self._postings.put(row, text, _annotation_terms(note))
+        self._postings.put(row, document.text, document.annotations)
         happened = interval(note, self._zone)
         start, end = (happened[0].timestamp(), happened[1].timestamp()) if happened else (_NEVER, _NEVER)
         table = self._table
         table.reserve(row + 1)
-        table.alive[row], table.ordinals[row], table.lengths[row] = True, note.ordinal, len(text)
+        table.alive[row], table.ordinals[row], table.lengths[row] = True, note.ordinal, len(document.text)
+        table.topics[row] = -1
         table.first[row] = self._append_passages(row, vectors)
         table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
@@ -156,7 +196,8 @@ class ExactIndex:
 
     def settings(self) -> list[str]:
         """What the same notes and vectors become another index by."""
-        return [str(self._window), self._zone.key]
+        own = [f"{column.name}/{column.version}/{np.dtype(column.dtype).str}" for column in self._own]
+        return [str(self._window), self._zone.key, *sorted(vars(self._table)), *own]
 
     def packed(self) -> Packed:
         """All that is in the index of the notes present, and nothing of any other."""
@@ -176,7 +217,7 @@ class ExactIndex:
         if codes is not None:
             arrays["codes"] = codes[:, passages]
         texts = {
-            "head": self.head, "ids": [self.ids[row] for row in rows], "tags": [sorted(self.tags[row]) for row in rows],
+            "ids": [self.ids[row] for row in rows], "tags": [sorted(self.tags[row]) for row in rows],
             "metadata": {str(n): held for n, row in enumerate(rows) if (held := self.metadata[row])},
             "speakers": speakers, "sessions": sessions, "terms": names,
             "planes": None if codes is None else mark(self._codes.bits, self._vectors.shape[1]),
@@ -186,7 +227,7 @@ class ExactIndex:
     def unpack(self, packed: Packed) -> None:
         """Take up what ``packed`` gave, in an index that is empty still."""
         arrays, texts = packed
-        self.head, self.ids = texts["head"], texts["ids"]
+        self.ids = texts["ids"]
         self._row = {note_id: row for row, note_id in enumerate(self.ids)}
         self.tags = [frozenset(tags) for tags in texts["tags"]]
         self.metadata = [{} for _ in self.ids]
@@ -226,6 +267,8 @@ class ExactIndex:
                 until=table.until[:n],
                 speaker=table.speaker[:n],
                 lots=table.lots[:n],
+                topics=table.topics[:n],
+                own={column.name: table.column(column)[:n] for column in self._own},
                 speakers=tuple(self._speakers),
                 posting=self._postings.get,
                 estimates=self._estimates,
@@ -281,13 +324,17 @@ class ExactIndex:
 
     def unit(self, row: int) -> Vector:
         """The direction of a note's whole text, shape ``(d,)``."""
-        return Passages((), self._vectors[self._passages_of(row)]).unit()
+        return self.passages(row).unit()
 
     def cosines(self, rows: Sequence[int] | NDArray[np.int64], vector: Vector) -> Vector:
         """The cosines of a vector and each note's best passage, in the order of ``rows``."""
-        passages, starts = self.columns().passages(np.asarray(rows, np.int64))
-        if not len(passages):
+        wanted = np.asarray(rows, np.int64)
+        if not len(wanted):
             return np.empty(0, np.float32)
+        first = self._table.first
+        counts = self._behind(wanted) - first[wanted]
+        starts = np.cumsum(counts) - counts
+        passages = np.repeat(first[wanted] - starts, counts) + np.arange(counts.sum())
         # A product a passage: in `@`, what one passage gets depends on how many there are.
         best: Vector = np.maximum.reduceat(np.vecdot(self._vectors[passages], vector), starts)
         return best
@@ -295,38 +342,54 @@ class ExactIndex:
     def nearest(self, vector: Vector, k: int) -> Nearest:
         """The ``k`` rows nearest to a unit vector, by their best passage, of those a search shows unasked.
 
-        Rows at the same distance stand in the order of their notes. What comes back follows from the notes alone, to
-        the last bit, however they came here: decisions that are journalled rest on it. In a memory of ``exact_below``
-        notes or more, only the rows whose codes are nearest are looked at, and mean and deviation are estimates.
+        See ``nearest_of``.
         """
-        columns, rows = self.columns(), np.flatnonzero(self._searched())
-        if not len(rows):
-            return Nearest(rows, np.empty(0, np.float32), 0, 0.0, 0.0)
-        if len(self) < self._exact_below:
-            products = np.vecdot(columns.vectors, vector)
-            near, cosines = rows, np.maximum.reduceat(products, columns.first)[rows]
-            mean, deviation = spread(cosines)
-        else:
-            near, (mean, deviation) = self._near(rows, vector, k)
-            cosines = self.cosines(near, vector)
-        first = best(cosines, columns.ordinals[near], k)
-        return Nearest(near[first], cosines[first], len(rows), mean, deviation)
+        return nearest_of([(self, np.flatnonzero(self._searched()))], vector, k, coded=self.is_coded(len(self)))
 
-    def _near(self, rows: NDArray[np.int64], vector: Vector, k: int) -> tuple[NDArray[np.int64], tuple[float, float]]:
-        """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
-        columns = self.columns()
-        self._codes.cover(columns.vectors)
-        differences = np.minimum.reduceat(self._codes.differences(vector), columns.first)[rows]
-        wanted = max(min(_SHORTLIST[0], int(len(rows) * _SHORTLIST[1])), 4 * k)
-        border = np.searchsorted(np.bincount(differences).cumsum(), wanted)
-        estimates = self._codes.cosines(differences)
-        drawn = columns.lots[rows] < min(_SAMPLE[0] / len(rows), _SAMPLE[1])
-        mean, deviation = spread(estimates)
-        if drawn.any():
-            guessed, true = spread(estimates[drawn]), spread(self.cosines(rows[drawn], vector))
-            mean += true[0] - guessed[0]
-            deviation *= true[1] / guessed[1] if guessed[1] else 1.0
-        return rows[differences <= border], (mean, deviation)
+    def is_coded(self, n: int) -> bool:
+        """Whether a memory of ``n`` notes is so large that the notes near to a vector are looked for by codes."""
+        return n >= self._exact_below
+
+    def all_cosines(self, vector: Vector) -> Vector:
+        """The cosines of a vector and each row's best passage, shape ``(n,)``."""
+        products = np.vecdot(self._vectors[: self._n_passages], vector)
+        return cast("Vector", np.maximum.reduceat(products, self._table.first[: len(self.ids)]))
+
+    def all_differences(self, vector: Vector) -> NDArray[np.uint16]:
+        """In how many bits the code of each row's best passage differs from a vector's, shape ``(n,)``."""
+        self._codes.cover(self._vectors[: self._n_passages])
+        differences = self._codes.differences(vector)
+        return cast("NDArray[np.uint16]", np.minimum.reduceat(differences, self._table.first[: len(self.ids)]))
+
+    def estimated(self, differences: NDArray[np.uint16]) -> NDArray[np.float64]:
+        """The cosines that numbers of differing bits stand for."""
+        return self._codes.cosines(differences)
+
+    def ordinals(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ordinals of rows."""
+        return self._table.ordinals[rows]
+
+    def lots(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The sampling numbers of rows; see ``protocols.Columns``."""
+        return self._table.lots[rows]
+
+    def searched_rows(self) -> NDArray[np.bool_]:
+        """Which rows a search shows unasked, as a copy."""
+        return self._searched().copy()
+
+    def session_rows(self, session: Session | None) -> Sequence[int]:
+        """The rows of a session's messages, of those a search shows unasked, by the order they arrived."""
+        return self._sessions.rows(session)
+
+    def speakers(self) -> set[str]:
+        """Those who speak in the notes that are there: the table also knows those of notes that went."""
+        codes = self._table.speaker[: len(self.ids)][self._table.alive[: len(self.ids)]]
+        counts = np.bincount(codes + 1, minlength=len(self._speakers) + 1)
+        return {name for name, n in zip(self._speakers, counts[1:].tolist(), strict=True) if n}
+
+    def passages(self, row: int) -> Passages:
+        """A row's vectors, without their spans."""
+        return Passages((), self._vectors[self._passages_of(row)])
 
     def _estimates(self, vector: Vector, passages: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         self._codes.cover(self._vectors[: self._n_passages])
@@ -346,17 +409,68 @@ class ExactIndex:
 
     def _means(self, rows: NDArray[np.int64]) -> Vector:
         """The means of the notes' passages, shape ``(len(rows), d)``: what each lends to its neighbors."""
-        first = self._table.first[rows]
+        first, behind = self._table.first[rows], self._behind(rows)
         means: Vector = self._vectors[first]
-        last = len(self.ids) - 1
-        behind = np.where(rows < last, self._table.first[np.minimum(rows + 1, last)], self._n_passages)
         for i in np.flatnonzero(behind - first > 1).tolist():
             means[i] = self._vectors[first[i] : behind[i]].mean(axis=0)
         return means
 
+    def _behind(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the passages of rows end."""
+        last = len(self.ids) - 1
+        return np.where(rows < last, self._table.first[np.minimum(rows + 1, last)], self._n_passages)
+
     def _passages_of(self, row: int) -> slice:
         first = self._table.first
         return slice(first[row], first[row + 1] if row + 1 < len(self.ids) else self._n_passages)
+
+
+def nearest_of(
+    parts: Sequence[tuple[ExactIndex, NDArray[np.int64]]], vector: Vector, k: int, *, coded: bool
+) -> Nearest:
+    """The ``k`` rows nearest to a unit vector, by their best passage, among some rows of each index.
+
+    The rows of the second index are counted on from the first one's. Rows at the same distance stand in the order of
+    their notes. What comes back follows from the notes alone, to the last bit, however they came here and are divided:
+    decisions that are journalled rest on it. If ``coded``, only the rows whose codes are nearest are looked at, and
+    mean and deviation are estimates.
+    """
+    parts = [(index, rows) for index, rows in parts if len(index.ids)]
+    n = sum(len(rows) for _, rows in parts)
+    if not n:
+        return Nearest(np.empty(0, np.int64), np.empty(0, np.float32), 0, 0.0, 0.0)
+    if coded:
+        near, (mean, deviation) = _near(parts, n, vector, k)
+        cosines = np.concatenate([index.cosines(rows, vector) for index, rows in near])
+    else:
+        near = parts
+        cosines = np.concatenate([index.all_cosines(vector)[rows] for index, rows in near])
+        mean, deviation = spread(cosines)
+    first = best(cosines, np.concatenate([index.ordinals(rows) for index, rows in near]), k)
+    starts = np.cumsum([0, *(len(index.ids) for index, _ in near[:-1])])
+    counted = np.concatenate([rows + start for (_, rows), start in zip(near, starts, strict=True)])
+    return Nearest(counted[first], cosines[first], n, mean, deviation)
+
+
+def _near(
+    parts: Sequence[tuple[ExactIndex, NDArray[np.int64]]], n: int, vector: Vector, k: int
+) -> tuple[list[tuple[ExactIndex, NDArray[np.int64]]], tuple[float, float]]:
+    """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
+    differences = [index.all_differences(vector)[rows] for index, rows in parts]
+    wanted = max(min(_SHORTLIST[0], int(n * _SHORTLIST[1])), 4 * k)
+    border = np.searchsorted(np.bincount(np.concatenate(differences)).cumsum(), wanted)
+    estimates = np.concatenate([index.estimated(d) for (index, _), d in zip(parts, differences, strict=True)])
+    share = min(_SAMPLE[0] / n, _SAMPLE[1])
+    drawn = [index.lots(rows) < share for index, rows in parts]
+    mean, deviation = spread(estimates)
+    sample = np.concatenate(drawn)
+    if sample.any():
+        true = np.concatenate([index.cosines(rows[d], vector) for (index, rows), d in zip(parts, drawn, strict=True)])
+        (guessed_mean, guessed), (true_mean, deviating) = spread(estimates[sample]), spread(true)
+        mean += true_mean - guessed_mean
+        deviation *= deviating / guessed if guessed else 1.0
+    near = [(index, rows[d <= border]) for (index, rows), d in zip(parts, differences, strict=True)]
+    return near, (mean, deviation)
 
 
 def _annotation_terms(note: Note) -> list[str]:

@@ -15,8 +15,9 @@ from functools import lru_cache
 from itertools import chain
 from math import log, sqrt
 
+from zettel.model import Note
 from zettel.text import terms
-from zettel.vocabulary import NOUNS_IN_LY_ED, VAGUE
+from zettel.vocabulary import NOUNS_IN_LY_ED, SIGNS, VAGUE
 
 MAX_NAME = 60
 """The most characters of a name."""
@@ -46,20 +47,39 @@ class Material:
     speaker: str | None = None
 
 
+def material_of(note: Note) -> Material:
+    """What topics may be named from of a note."""
+    subjects = tuple(tag for tag in note.tags if tag not in SIGNS)
+    return Material(note.keywords, subjects, note.entities, note.speaker)
+
+
 class Vocabulary:
     """In how many notes of the tree each term stands, against which the notes of one topic are held.
 
     Terms are the stems of words ("adopt") and phrases ("adopt agenc"), and the subjects ("#family"). The material of a
-    note is read when a name is first asked for after it came, and what was counted is kept until it goes.
+    note is read when a name is first asked for after it came, and what was counted is kept until it goes. A vocabulary
+    laid over a ``base`` begins as that one and leaves it as it is.
     """
 
-    def __init__(self, material_of: Callable[[str], Material]) -> None:
+    def __init__(self, material_of: Callable[[str], Material], base: Vocabulary | None = None) -> None:
         self._material_of = material_of
+        self._base = base
+        self._uncounted: dict[str, None] = {}
+        self._removed: dict[str, None] = {}  # notes of the base, as long as they are counted there only
+        self._reset()
+
+    def _reset(self) -> None:
         self._forms: dict[str, Mapping[str, str]] = {}  # of each note counted: its terms, as they are written there
         self._speaker: dict[str, str | None] = {}
         self._notes_with: Counter[str] = Counter()
         self._notes_by: Counter[str | None] = Counter()
-        self._uncounted: dict[str, None] = {}
+        self._n_notes = 0
+        self._subtracted: set[str] = set()  # notes of the base that are taken out of the count
+        self._is_counting = False
+
+    def draft(self, material_of: Callable[[str], Material]) -> Vocabulary:
+        """A vocabulary that begins as this one and can be changed without changing it."""
+        return Vocabulary(material_of, self)
 
     def add(self, ids: Iterable[str]) -> None:
         """Count notes in that are not counted yet."""
@@ -70,8 +90,15 @@ class Vocabulary:
         for note_id in ids:
             self._uncounted.pop(note_id, None)
             if note_id in self._forms:
-                self._notes_with.subtract(self._forms.pop(note_id).keys())
-                self._notes_by[self._speaker.pop(note_id)] -= 1
+                self._take_out(self._forms.pop(note_id), self._speaker.pop(note_id))
+            elif self._base is not None and self._base.has(note_id):
+                self._removed[note_id] = None
+
+    def has(self, note_id: str) -> bool:
+        """Whether a note is counted, or will be once a name is asked for."""
+        if note_id in self._forms or note_id in self._uncounted:
+            return True
+        return self._base is not None and note_id not in self._removed and self._base.has(note_id)
 
     def name(self, parts: Sequence[Collection[str]], avoid: Collection[str] = ()) -> str:
         """A name for the topic of all the notes in ``parts``, which are those of the topics below it, or one of a leaf.
@@ -81,20 +108,58 @@ class Vocabulary:
         """
         self._count()
         forms = [[self._read(note_id)[0] for note_id in sorted(part)] for part in parts]
-        people = frozenset(stem for name, n in self._notes_by.items() if n > 0 and name for stem in terms(name))
-        return _composed(_Subject(forms, self._notes_with, len(self._forms), people, avoid))
+        people = frozenset(stem for name in self._speakers() for stem in terms(name))
+        return _composed(_Subject(forms, self._n_with, self._total(), people, avoid))
+
+    def _n_with(self, term: str) -> int:
+        """The number of notes with a term."""
+        return self._notes_with.get(term, 0) + (self._base._n_with(term) if self._base else 0)
+
+    def _total(self) -> int:
+        """The number of notes counted."""
+        return self._n_notes + (self._base._total() if self._base else 0)
+
+    def _n_by(self, speaker: str) -> int:
+        """The number of notes by a speaker."""
+        return self._notes_by.get(speaker, 0) + (self._base._n_by(speaker) if self._base else 0)
+
+    def _speakers(self) -> set[str]:
+        """Those who speak in the notes counted."""
+        named = {*self._notes_by, *(self._base._speakers() if self._base else ())}
+        return {name for name in named if name and self._n_by(name) > 0}
 
     def _count(self) -> None:
+        """Bring the count up to the notes there are."""
+        if self._base is not None:
+            self._base._count()
+        if self._is_counting:  # an earlier count was broken off: nobody knows where
+            self._uncounted = dict.fromkeys([*self._forms, *self._uncounted])
+            self._reset()
+        self._is_counting = True
+        for note_id in self._removed:
+            if note_id not in self._subtracted and self._base is not None:
+                self._subtracted.add(note_id)
+                self._take_out(*self._base._read(note_id))
         for note_id in self._uncounted:
             forms, speaker = self._read(note_id)
             self._forms[note_id], self._speaker[note_id] = forms, speaker
             self._notes_with.update(forms.keys())
             self._notes_by[speaker] += 1
+            self._n_notes += 1
         self._uncounted.clear()
+        self._is_counting = False
+
+    def _take_out(self, forms: Mapping[str, str], speaker: str | None) -> None:
+        self._notes_with.subtract(forms.keys())
+        self._notes_by[speaker] -= 1
+        self._n_notes -= 1
 
     def _read(self, note_id: str) -> tuple[Mapping[str, str], str | None]:
+        """A note's terms and its speaker: as it was counted, else by its material."""
         if note_id in self._forms:
             return self._forms[note_id], self._speaker[note_id]
+        if self._base is not None and note_id not in self._removed and self._base.has(note_id):
+            return self._base._read(note_id)
         material = self._material_of(note_id)
         return dict(_terms(material)), material.speaker
 
@@ -105,7 +170,7 @@ class _Subject:
     def __init__(
         self,
         parts: Sequence[Sequence[Mapping[str, str]]],
-        notes_with: Mapping[str, int],
+        n_with: Callable[[str], int],
         n_notes: int,
         people: frozenset[str],
         avoid: Collection[str],
@@ -121,7 +186,7 @@ class _Subject:
         # there are but few notes, or they are most of the memory, what stands in one of them is better than nothing.
         self._few = n < FEW or self._share > 0.5
         self._solid = max(2.0, (0.15 if len(parts) < 2 else 0.015) * n)
-        self._notes_with = notes_with
+        self._n_with = n_with
         self._by_part = [Counter(chain.from_iterable(part)) for part in parts] if len(parts) > 1 else []
         self._taken = {" ".join(terms(part)) for name in avoid for part in name.split(_BETWEEN)}
         enough = 1.0 if self._few else max(2.0, 0.6 * self._solid)
@@ -145,7 +210,7 @@ class _Subject:
 
     def _expected(self, key: str, k: int) -> float:
         """How many of the notes would hold a term that is no more frequent here than in the whole memory."""
-        return max(self._notes_with.get(key, 0), k) * self._share
+        return max(self._n_with(key), k) * self._share
 
     def _surplus(self, key: str, k: int) -> float:
         """By how much it exceeds half as much again as expected: less, where the topic is much of the memory."""

@@ -21,23 +21,23 @@ import numpy as np
 from zettel.index.exact import ExactIndex, Packed
 from zettel.text import STOP_WORDS, terms
 
-_FORMAT = 1  # to be raised when the same notes make another index, or are written in another way
+_FORMAT = 2  # to be raised when the same notes make another index, or are written in another way
 _TEXTS = "texts"
 _PROBE = "Generously, both sisters’ replies described happier meetings; nobody'd forgotten the skiing."
 _LEFT_OVER_S = 3600.0  # age of a file that nobody writes any more
 
 
-def save(index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: str) -> bool:
-    """Write an index in place of the one saved before; False where the disk won't have it.
+def save(index: ExactIndex, head: int, folder: Path, namespace: str, embedder: str, made_of: str) -> bool:
+    """Write the index of a head in place of the one saved before; False if the disk refuses it.
 
-    ``embedder`` is the fingerprint of what made its vectors. ``made_of`` says what the commit at its head is, so that
+    ``embedder`` is the fingerprint of what made its vectors. ``made_of`` says what the commit at ``head`` is, so that
     another memory at the same path is told from this one.
     """
     arrays, texts = index.packed()
     narrow = arrays["vectors"].astype(np.float16)
     if np.array_equal(narrow, arrays["vectors"]):  # as they come from a store
         arrays["vectors"] = narrow
-    texts |= {"by": _made_by(index, namespace, embedder), "of": made_of}
+    texts |= {"head": head, "by": _made_by(index, namespace, embedder), "of": made_of}
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays, **{_TEXTS: np.frombuffer(json.dumps(texts).encode(), np.uint8)})
     payload = archive.getbuffer()
@@ -58,26 +58,29 @@ def save(index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of
     return True
 
 
-def load(index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: Callable[[int], str | None]) -> bool:
-    """Fill an empty index from disk; False, and still empty, where nothing is saved that fits.
+def load(
+    index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: Callable[[int], str | None]
+) -> int | None:
+    """Fill an empty index from disk and return the head it is of; None, and still empty, if nothing saved fits.
 
-    ``made_of`` says of a commit what it is, by number; None where the store has no such commit.
+    ``made_of`` says of a commit what it is, by number; None if the store has no such commit.
     """
     try:
         saved = _path(folder, namespace).read_bytes()
     except OSError:
-        return False
+        return None
     line, payload = saved[:_LINE], memoryview(saved)[_LINE:]
     if line != _checksum(payload):
-        return False
+        return None
     with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
         texts = json.loads(archive[_TEXTS].tobytes())
         if texts["by"] != _made_by(index, namespace, embedder) or texts["of"] != made_of(texts["head"]):
-            return False
+            return None
         arrays = {name: archive[name] for name in archive.files if name != _TEXTS}
     arrays["vectors"] = arrays["vectors"].astype(np.float32)
     index.unpack(Packed(arrays, texts))
-    return True
+    head: int = texts["head"]
+    return head
 
 
 def discard(folder: Path, namespace: str) -> None:

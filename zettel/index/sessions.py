@@ -23,6 +23,10 @@ class Sessions:
         self._window = window
         self._rows: dict[Session, list[int]] = {}
 
+    def rows(self, session: Session | None) -> list[int]:
+        """The rows of a session that have their place in it, in order."""
+        return self._rows.get(session, []) if session is not None else []
+
     def append(self, session: Session | None) -> None:
         """Enter the next row, which has no place yet."""
         row = len(self.of)

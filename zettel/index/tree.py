@@ -72,20 +72,16 @@ class TopicTree(Topics):
     def settle(self, leaving: Iterable[str], arriving: Sequence[str]) -> list[TreeChange]:
         """Take notes out and put notes in, one after the other; the changes made, in order, their ids empty.
 
-        Those not in the tree can't leave it, nor can those in it arrive: they are passed over. When something fails,
-        the tree is as it was.
+        Those not in the tree can't leave it, nor can those in it arrive: they are passed over. It is called on a
+        draft, which is dropped if something fails.
         """
         self._planned = []
-        try:
-            for note_id in leaving:
-                if self.place(note_id) is not None:
-                    self._leave(note_id)
-            for note_id in arriving:
-                if self.place(note_id) is None:
-                    self._arrive(note_id)
-        except BaseException:
-            self.revert(self._planned)
-            raise
+        for note_id in leaving:
+            if self.place(note_id) is not None:
+                self._leave(note_id)
+        for note_id in arriving:
+            if self.place(note_id) is None:
+                self._arrive(note_id)
         return self._planned
 
     def _arrive(self, note_id: str) -> None:

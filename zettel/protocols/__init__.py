@@ -17,7 +17,7 @@ from zettel.protocols.growth import (
     Question,
     Rewrite,
 )
-from zettel.protocols.scoring import Columns, Posting, Query, Scan, Signal
+from zettel.protocols.scoring import Column, Columns, Posting, Query, Scan, Signal
 from zettel.protocols.storage import Draft, Passages, Reader, Store, TopicRow
 from zettel.protocols.transcripts import Entry, Transcript, TranscriptFormat
 
@@ -28,6 +28,7 @@ __all__ = [
     "AskingPolicy",
     "AskingRule",
     "Candidate",
+    "Column",
     "Columns",
     "Draft",
     "Embedder",

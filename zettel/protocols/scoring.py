@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel.model import Note
 from zettel.protocols.embedding import Vector
 
 
@@ -23,6 +24,20 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the index that a signal declares in its ``COLUMNS`` and reads as ``scan.columns.own[name]``.
+
+    ``value_of(note)`` is the note's value, as often asked as the note's annotations change; ``dtype`` is numpy's, and a
+    change of ``version`` has saved indexes built anew.
+    """
+
+    name: str
+    dtype: type[np.generic]
+    value_of: Callable[[Note], float | int | bool]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """The notes of a memory as a table that signals read: one row a note, ``n`` rows.
 
@@ -32,8 +47,10 @@ class Columns:
     the rows of the messages around each note, shape ``(n, 2 * window)``, nearest before first, -1 where there is none;
     ``norms`` the length of the sum of a note's own vector and theirs. ``times`` are seconds since 1970 (NaN: unknown),
     ``until`` where the note's time ends, by its precision. ``lengths`` counts the terms of each text. ``speaker``
-    indexes ``speakers``, -1 for none. ``lots`` are numbers in [0, 1) that each row once drew: those below 0.1 are a
-    sample of a tenth. ``estimates(vector, passages)`` guesses the cosines of a vector and all passages, or those named.
+    indexes ``speakers``, -1 for none. ``topics`` are the leaves of the topic tree that the notes are in, -1 for none;
+    ``own`` the columns that signals declare. ``lots`` are numbers in [0, 1) that each row once drew: those below 0.1
+    are a sample of a tenth. ``estimates(vector, passages)`` guesses the cosines of a vector and all passages, or those
+    named.
     """
 
     alive: NDArray[np.bool_]
@@ -49,6 +66,8 @@ class Columns:
     until: NDArray[np.float64]
     speaker: NDArray[np.int64]
     lots: NDArray[np.float32]
+    topics: NDArray[np.int64]
+    own: Mapping[str, NDArray[Any]]
     speakers: Sequence[str]
     posting: Callable[[str], Posting]
     estimates: Callable[[Vector, NDArray[np.int64] | None], NDArray[np.float64]]
@@ -82,6 +101,8 @@ class Query:
 @runtime_checkable
 class Signal(Protocol):
     """One reason for a note to be an answer. A file in ``scoring/`` has these names at its top level.
+
+    A file that needs a column of its own declares it as ``COLUMNS``, a tuple of ``Column``.
 
     ``NAME`` is the file's name. ``WEIGHT`` is its weight in the sum, with where it comes from. ``STANDARDIZED`` tells
     whether values are turned into z-scores over the notes searched before they are weighted: right for measures, wrong

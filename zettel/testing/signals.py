@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from zettel.config import Config
 from zettel.embedder.hashing import create
 from zettel.index import ExactIndex
+from zettel.index.query import read_query
 from zettel.model import Note, Source
 from zettel.protocols import Passages, Signal
-from zettel.retrieval import read_query
 from zettel.scoring import Scan
 from zettel.testing._shared import examples
 

@@ -1,13 +1,11 @@
-"""Searching: read the query, score every note the filters let through, and say why."""
+"""Ranking: score every note that the filters let through, order them, and say why."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice, pairwise
-from math import ceil
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -15,16 +13,11 @@ from numpy.typing import NDArray
 
 from zettel import graph
 from zettel.config import Config
-from zettel.errors import InputError
 from zettel.filters import Filter
-from zettel.index import ExactIndex
 from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
-from zettel.protocols import Columns, Query, Reader, Signal, Vector
+from zettel.protocols import Columns, Query, Reader, Signal
 from zettel.scoring import Census, Fused, Fusion, Route, RoutedScan, Scan
-from zettel.text import shorten, terms
-from zettel.times import query_interval
 
-_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float is too coarse for its microseconds
 _SEEDS = 5  # best notes whose links are walked
 _FIELD = 50  # best notes, by whose last it is measured how far the seeds stand out
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "chatbot", "model", "system"})
@@ -77,35 +70,6 @@ class Sampled:
     census: Census
     scored: NDArray[np.bool_]
     standing: NDArray[np.float64]
-
-
-def read_query(text: str, vector: Vector, at: datetime) -> Query:
-    """A question with its stems, and the time it speaks of, read at the moment ``at``."""
-    since, until = query_interval(text, at) or (None, None)
-    return Query(text, tuple(terms(text)), vector, at, since, until)
-
-
-def check_query(text: str, k: int) -> None:
-    """Refuse what can't be searched for.
-
-    Raises:
-        InputError: an empty question, one that is not text, or a ``k`` below 1.
-    """
-    if not isinstance(text, str) or not text.strip():
-        raise InputError(f"the query is empty ({text!r}): ask in words")
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError("the query holds a lone surrogate, which is no character: decode it properly first")
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k is {k!r}: it must be a whole number of at least 1")
-
-
-def present(index: ExactIndex) -> datetime:
-    """The memory's own present, where the caller names no moment of asking: when the newest thing in it happened.
-
-    So the same question of the same memory gives the same answer whatever the clock says.
-    """
-    newest = index.newest()
-    return datetime.now(UTC) if newest is None else datetime.fromtimestamp(min(newest, _LAST), UTC)
 
 
 @dataclass(frozen=True)
@@ -312,72 +276,3 @@ def why_not(
     return WhyNot(
         note_id=note.id, step="outranked", why=why, rank=place, score=score, behind=behind, signals=signals
     )  # fmt: skip
-
-
-# --------------------------------------------------------------------- recall
-
-_SHORT = 60  # characters below which a text is shown with its context: "The blue one, definitely." says little alone
-
-
-def estimate_tokens(text: str) -> int:
-    """About how many tokens a language model makes of a text, rather too many than too few.
-
-    A third more than its words, or a quarter of its letters where that is more; each character beyond ASCII counts as
-    one token.
-    """
-    ascii_letters = sum(c < "\x80" for c in text)
-    return ceil(max(len(text.split()) * 4 / 3, ascii_letters / 4) + len(text) - ascii_letters)
-
-
-def pack(hits: Sequence[Hit], max_tokens: int) -> str:
-    """The best of ``hits`` that fit into ``max_tokens``, in order of time, numbered, each with its source.
-
-    Equal texts of one speaker are told once. Where not even the first fits, it is cut.
-    """
-    chosen: list[Note] = []
-    seen: set[tuple[str | None, str]] = set()
-    left = max_tokens
-    for hit in hits:
-        key = hit.note.speaker, " ".join(hit.note.text.lower().split())
-        cost = estimate_tokens(_line(99, hit.note)) + 1
-        if key not in seen and cost <= left:
-            seen.add(key)
-            chosen.append(hit.note)
-            left -= cost
-    if not chosen and hits:
-        return _cut(hits[0].note, max_tokens)
-    return "\n".join(_line(n, note) for n, note in enumerate(sorted(chosen, key=_when), 1))
-
-
-def _when(note: Note) -> tuple[float, int]:
-    return (note.time.timestamp() if note.time else float("inf")), note.ordinal
-
-
-def _line(number: int, note: Note) -> str:
-    time = f"{note.time:%Y-%m-%d %H:%M} " if note.time and note.time_precision in ("second", "minute") else ""
-    if note.time and not time:
-        time = f"{note.time.isoformat()[: {'year': 4, 'month': 7}.get(note.time_precision or '', 10)]} "
-    speaker = f"{note.speaker}: " if note.speaker else ""
-    context = f" [{note.context}]" if note.context and len(note.text) < _SHORT else ""
-    mark = " (superseded)" if note.status == "superseded" else ""
-    return f"[{number}] {time}{speaker}{' '.join(note.text.split())}{context}{mark} ({cite(note)})"
-
-
-def _cut(note: Note, max_tokens: int) -> str:
-    for width in range(4 * max_tokens, 0, -max(1, max_tokens // 8)):
-        line = _line(1, note.model_copy(update={"text": shorten(note.text, width), "context": ""}))
-        if estimate_tokens(line) <= max_tokens:
-            return line
-    return ""
-
-
-def cite(note: Note) -> str:
-    """Where a note comes from, for people: file, session and message; the note's id where no source is known."""
-    source = note.sources[0] if note.sources else None
-    if source is None or not (source.uri or source.conversation_id):
-        return f"note {note.id}"
-    file = source.uri.rstrip("/").rsplit("/", 1)[-1] if source.uri else None
-    parts = [file or source.conversation_id, source.message_id or source.span]
-    return ", ".join(part for part in parts if part)
-
-

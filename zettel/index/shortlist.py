@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Protocol, runtime_checkable
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,10 @@ from numpy.typing import NDArray
 from zettel.config import Config
 from zettel.embedding import vector_key
 from zettel.filters import Filter
-from zettel.index import ExactIndex
+from zettel.index.exact import ExactIndex
+from zettel.index.ranking import Ranking, Sampled, allowed_rows, rank
 from zettel.model import Link, LinkKind
 from zettel.protocols import Columns, Posting, Query, Reader, Signal, Vector
-from zettel.retrieval import Ranking, Sampled, allowed_rows, rank
 from zettel.scoring import Census
 
 _CANDIDATES = 200  # notes scored because their vectors are nearest, and as many because of their words: the fewest
@@ -73,7 +72,7 @@ class Shortlister(Reader, Protocol):
 
 
 class Part:
-    """The rows of an index that one question is asked of, as a table of their own; see ``retrieval.Table``.
+    """The rows of an index that one question is asked of, as a table of their own; see ``ranking.Table``.
 
     ``scored`` tells which rows may be found: those given; the others are the messages around them. Nothing shows what
     else the index holds: rows stand in the order the notes arrived.
@@ -108,6 +107,8 @@ class Part:
             until=columns.until[rows],
             speaker=columns.speaker[rows],
             lots=columns.lots[rows],
+            topics=columns.topics[rows],
+            own={name: values[rows] for name, values in columns.own.items()},
             speakers=columns.speakers,
             posting=self.posting,
             estimates=lambda vector, some: np.vecdot(vectors if some is None else vectors[some], vector).astype(float),
@@ -175,18 +176,17 @@ class Shortlist:
     other notes that have a word of the question, evenly from the list of them; and a sample of all notes by lot.
     """
 
-    def __init__(self, store: Shortlister, fingerprint: str, config: Config, zone: ZoneInfo) -> None:
+    def __init__(self, store: Shortlister, fingerprint: str, config: Config, empty: ExactIndex) -> None:
         self._store = store
         self._fingerprint = fingerprint
         self._config = config
-        self._zone = zone
         self._head = 0
-        self._index = ExactIndex(config.window, zone)
+        self._index = empty
         self._whole: set[str] = set()  # notes that are held with all messages around them
         self._last: tuple[Filter, _Let] | None = None
 
     def present(self) -> datetime:
-        """The memory's own present; see ``retrieval.present``."""
+        """The memory's own present; see ``query.present``."""
         return self._store.newest_time() or datetime.now(UTC)
 
     def rank(
@@ -199,7 +199,7 @@ class Shortlist:
         """
         head = self._store.head()
         if head != self._head or len(self._index) > _HELD:
-            self._head, self._index, self._last = head, ExactIndex(self._config.window, self._zone), None
+            self._head, self._index, self._last = head, self._index.empty(), None
             self._whole.clear()
         n_notes, n_terms = self._store.census()
         census = Census(n_notes, n_terms, self._store.frequencies(query.terms))

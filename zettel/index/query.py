@@ -1,0 +1,56 @@
+"""A question: what is asked, checked and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from zettel.errors import InputError
+from zettel.protocols import Query, Vector
+from zettel.text import terms
+from zettel.times import query_interval
+
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float is too coarse for its microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class RawQuery:
+    """A text with its vector; ``at`` is the moment of asking, None for the memory's own present."""
+
+    text: str
+    vector: Vector
+    at: datetime | None = None
+
+    def read(self, present: Callable[[], datetime]) -> Query:
+        """The question with its stems and the time it speaks of; ``present`` gives the memory's own present."""
+        return read_query(self.text, self.vector, self.at or present())
+
+
+def check_query(text: str, k: int) -> None:
+    """Refuse what can't be searched for.
+
+    Raises:
+        InputError: an empty question, one that is not text, or a ``k`` below 1.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"the query is empty ({text!r}): ask in words")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError("the query holds a lone surrogate, which is no character: decode it properly first")
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise InputError(f"k is {k!r}: it must be a whole number of at least 1")
+
+
+def read_query(text: str, vector: Vector, at: datetime) -> Query:
+    """A question with its stems, and the time it speaks of, read at the moment ``at``."""
+    since, until = query_interval(text, at) or (None, None)
+    return Query(text, tuple(terms(text)), vector, at, since, until)
+
+
+def present(newest: float | None) -> datetime:
+    """The memory's own present, if the caller names no moment of asking: when the newest thing in it happened.
+
+    So the same question of the same memory gives the same answer whatever the clock says. ``newest`` is in seconds
+    since 1970, None if it is unknown.
+    """
+    return datetime.now(UTC) if newest is None else datetime.fromtimestamp(min(newest, _LAST), UTC)

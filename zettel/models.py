@@ -1,0 +1,103 @@
+"""The models of an open memory: loaded when they are first needed, and asked by one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+import numpy as np
+
+from zettel.protocols import Analysis, Analyzer, Embedder, PassageEmbedder, Span, Utterance, Vector
+
+_TEXTS = 128  # texts embedded before another thread, with a question perhaps, has its turn
+
+
+class Models:
+    """An embedder and an analyzer that come as functions: reading a journal loads no model.
+
+    None of this takes the lock of the memory, so that a search never waits for what another thread has analyzed.
+    """
+
+    def __init__(self, embedder: Callable[[], Embedder], analyzer: Callable[[], Analyzer]) -> None:
+        self._make_embedder = embedder
+        self._make_analyzer = analyzer
+        self._loading = threading.RLock()
+        self._turns = _FairLock()
+        self._embedder: Embedder | None = None
+        self._analyzer: Analyzer | None = None
+
+    def embedder(self) -> Embedder:
+        """The embedder, as it was given."""
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = self._make_embedder()
+            return self._embedder
+
+    def shared(self, embedder: Embedder) -> Embedder:
+        """The embedder in a form that any thread may call: calls take turns, and a long one lets others in between."""
+        kind = _SharedPassages if isinstance(embedder, PassageEmbedder) else _Shared
+        return kind(embedder, self._turns)
+
+    def analyzer(self) -> Analyzer:
+        """The analyzer, which any thread may call: calls take turns."""
+        with self._loading:
+            if self._analyzer is None:
+                self._analyzer = _SharedAnalyzer(self._make_analyzer())
+            return self._analyzer
+
+
+class _FairLock:
+    """A lock that threads get in the order they ask for it: who lets go of it can't take it again before those."""
+
+    def __init__(self) -> None:
+        self._next = threading.RLock()  # after an interrupt, a thread may still hold it
+        self._held = threading.RLock()  # after an interrupt, a thread may still hold it
+
+    def __enter__(self) -> None:
+        with self._next:
+            self._held.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._held.release()
+
+
+class _Shared:
+    def __init__(self, embedder: Embedder, turns: _FairLock) -> None:
+        self._embedder = embedder
+        self._turns = turns
+
+    @property
+    def fingerprint(self) -> str:
+        return self._embedder.fingerprint
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        parts = []
+        for start in range(0, max(len(texts), 1), _TEXTS):
+            with self._turns:
+                parts.append(self._embedder.embed(texts[start : start + _TEXTS]))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class _SharedPassages(_Shared):
+    _embedder: PassageEmbedder
+
+    def spans(self, text: str, reserve: int = 0) -> list[Span]:
+        with self._turns:
+            return self._embedder.spans(text, reserve)
+
+
+class _SharedAnalyzer:
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._turns = threading.RLock()  # after an interrupt, a thread may still hold it
+
+    @property
+    def name(self) -> str:
+        return self._analyzer.name
+
+    def analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
+        with self._turns:
+            return self._analyzer.analyze(utterances)
