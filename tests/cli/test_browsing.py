@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 import zettel
-from zettel.cli.browsing import write_links, write_topics
+from zettel.cli.commands.browsing import write_links, write_topics
 from zettel.cli.wording import ways
 from zettel.model import Link, Note, Topic
 

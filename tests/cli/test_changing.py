@@ -140,7 +140,7 @@ def test_erasing_asks_and_without_a_terminal_refuses(memory, cli):
 
 @pytest.mark.parametrize(("answer", "left", "code"), [("n\n", 25, 1), ("y\n", 24, 0)])
 def test_erasing_on_a_terminal_takes_yes_or_no(memory, cli, monkeypatch, answer, left, code):
-    monkeypatch.setattr("zettel.cli.changing._is_terminal", lambda: True)
+    monkeypatch.setattr("zettel.cli.commands.changing._is_terminal", lambda: True)
     assert cli("forget", memory, notes(memory)[0].id, "--erase", stdin=answer).exit_code == code
     assert len(notes(memory)) == left
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import zettel
-from zettel.cli.browsing import write_topics
+from zettel.cli.commands.browsing import write_topics
 from zettel.cli.output import clean
 from zettel.model import Topic
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import pkgutil
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,17 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 import zettel
-from zettel.cli import models, neo4j
-from zettel.cli.browsing import links, topics
-from zettel.cli.changing import add, forget, undo
-from zettel.cli.demonstration import demo
-from zettel.cli.finding import recall, search
-from zettel.cli.ingestion import ingest
-from zettel.cli.journal import diff, log
-from zettel.cli.keeping import export, load, stats, verify
-from zettel.cli.measuring import bench
+from zettel.cli import commands
 from zettel.cli.output import clean, fail, warn
-from zettel.cli.showing import show
 from zettel.errors import ZettelError
 
 
@@ -82,7 +75,9 @@ def _root(
     *,
     verbose: Annotated[
         int,
-        typer.Option("--verbose", "-v", count=True, help="Tell on stderr what is being done; -vv tells more."),
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Tell on stderr what is being done; -vv tells more."
+        ),
     ] = 0,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -93,18 +88,20 @@ def _root(
         _tell(ctx, everything=verbose > 1)
 
 
-#: The panels of the help, in order, with their commands.
-_PANELS = {
-    "Ask": (search, recall),
-    "Look": (show, topics, links),
-    "Change": (ingest, add, forget, undo),
-    "Journal": (log, diff),
-    "Keep": (verify, export, load, stats, bench),
-}
+_PANELS = ("Begin", "Ask", "Look", "Change", "Journal", "Keep")
+"""The panels of the help, in order. Each file of ``commands/`` says in its ``COMMANDS`` what it adds to which."""
 
-app.command(rich_help_panel="Begin")(demo)
-app.add_typer(models.app, name="models", rich_help_panel="Begin")
-app.add_typer(neo4j.app, name="neo4j", rich_help_panel="Keep")
-for _panel, _commands in _PANELS.items():
-    for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+
+def _register() -> None:
+    """Add the commands of all files, panel by panel."""
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    modules = [importlib.import_module(f"{commands.__name__}.{name}") for name in names]
+    for panel in _PANELS:
+        for command in (found for module in modules for found in module.COMMANDS.get(panel, ())):
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, rich_help_panel=panel)
+            else:
+                app.command(rich_help_panel=panel)(command)
+
+
+_register()

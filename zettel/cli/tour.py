@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 
 from zettel.cli import access, commits, wording
-from zettel.cli.browsing import strongest, write_links, write_topics
-from zettel.cli.finding import write_reasons
+from zettel.cli.commands.browsing import strongest, write_links, write_topics
+from zettel.cli.commands.finding import write_reasons
+from zettel.cli.commands.showing import write_context, write_field
 from zettel.cli.output import warn, write
-from zettel.cli.showing import write_context, write_field
 from zettel.memory import Memory
 from zettel.model import Hit, Note
 

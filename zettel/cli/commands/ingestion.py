@@ -107,3 +107,6 @@ def _write_report(report: IngestReport) -> None:
             warn(f"failed: {path_of(file.uri)}: and {len(file.problems) - _LISTED:,} more, which --json lists")
     if report.failed and not report.new + report.unchanged:
         fail("nothing could be used")
+
+
+COMMANDS = {"Change": (ingest,)}

@@ -47,3 +47,6 @@ def bench(
         f"search       {report.search_ms:.1f} ms, {report.search_ratio:.2f} x embedding the question"
         f" ({report.query_embed_ms:.1f} ms); medians"
     )
+
+
+COMMANDS = {"Keep": (bench,)}

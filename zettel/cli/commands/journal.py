@@ -91,3 +91,6 @@ def _write_line(line: FieldDiff, *, again: bool) -> None:
     reason = "" if again or not line.reason else f" ({line.reason})"
     note = f"{wording.short_id(line.note_id)}  " if line.note_id else ""
     write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (note, "dim"), words, reason, hang=10)
+
+
+COMMANDS = {"Journal": (log, diff)}

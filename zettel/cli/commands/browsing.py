@@ -134,3 +134,6 @@ def write_links(
 
 def _reason(link: Link) -> str:
     return f"{link.reason} ({link.created_by})"
+
+
+COMMANDS = {"Look": (topics, links)}

@@ -11,7 +11,9 @@ import typer
 from zettel.cli import options
 from zettel.cli.output import write, write_json, write_table
 
-app = typer.Typer(help="See which models embed texts here, and get the default one's weights.", no_args_is_help=True)
+app = typer.Typer(
+    name="models", help="See which models embed texts here, and get the default one's weights.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -34,3 +36,6 @@ def get() -> None:
     from zettel.embedder import _weights
 
     write(f"all-MiniLM-L6-v2 is installed: {_weights.install()}")
+
+
+COMMANDS = {"Begin": (app,)}

@@ -127,3 +127,6 @@ def undo(
         else:
             named = what if cause is None else f"what note {title(cause)} caused"
             write(f"nothing to do: {named} was taken back in commit {commit.id} already")
+
+
+COMMANDS = {"Change": (add, forget, undo)}

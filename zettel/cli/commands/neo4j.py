@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zettel.protocols import Store
     from zettel.replication import Edit, Edits, Pushed, Replica
 
-app = typer.Typer(help="See a memory as a graph in Neo4j, and keep both in step.", no_args_is_help=True)
+app = typer.Typer(name="neo4j", help="See a memory as a graph in Neo4j, and keep both in step.", no_args_is_help=True)
 
 _SHOWN = 20  # edits or problems of one kind that are listed; --json has them all
 
@@ -404,3 +404,6 @@ def _write_problems(problems: Sequence[Problem]) -> None:
         warn(f"{problem.place}: {problem.reason}")
     if len(problems) > _SHOWN:
         warn(f"and {len(problems) - _SHOWN:,} more, which --json lists")
+
+
+COMMANDS = {"Keep": (app,)}

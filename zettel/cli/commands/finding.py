@@ -136,3 +136,6 @@ def recall(
         write(text)
     else:
         warn("nothing is known on this")
+
+
+COMMANDS = {"Ask": (search, recall)}

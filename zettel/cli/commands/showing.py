@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from zettel.cli import options
-from zettel.cli.browsing import write_links
+from zettel.cli.commands.browsing import write_links
 from zettel.cli.output import write, write_json
 
 if TYPE_CHECKING:
@@ -146,3 +146,6 @@ class _Life:
         for name, value in told.items():
             if value:
                 write((f"{name:<8}", "dim"), value, indent=_ID, hang=8)
+
+
+COMMANDS = {"Look": (show,)}

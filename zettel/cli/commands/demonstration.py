@@ -57,3 +57,6 @@ def _place(kept: Path | None) -> Iterator[Path]:
     if not kept.parent.is_dir():
         raise InputError(f"there is no folder {kept.parent}: make it, or choose another place")
     yield kept
+
+
+COMMANDS = {"Begin": (demo,)}

@@ -157,3 +157,6 @@ def _count(memory: Memory) -> dict[str, Any]:
 def _revisions(memory: Memory) -> Iterator[Revision]:
     changes = (change for commit in memory.log() for change in commit.changes)
     return (change for change in changes if change.type == "revision" and change.undoes is None)
+
+
+COMMANDS = {"Keep": (verify, export, load, stats)}
