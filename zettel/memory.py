@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 from zettel import export
 from zettel.checks import Incoming, check, check_all, check_id, check_json
 from zettel.config import DEFAULT, Config
-from zettel.errors import Call, InputError, NotFoundError, Remedy, see
+from zettel.errors import Call, ConflictError, InputError, NotFoundError, Remedy, see
 from zettel.filters import read_time
 from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.journal import Target
@@ -38,7 +38,7 @@ from zettel.model import (
     revisable_fields,
 )
 from zettel.protocols import Draft, Store
-from zettel.replication import Edit, as_link, unusable
+from zettel.replication import Edit, as_link, is_stale, unusable
 from zettel.view import MemoryView, Parts, commit_number, is_name
 from zettel.writer import Planned, Writer
 
@@ -261,6 +261,7 @@ class Memory(MemoryView):
 
         Raises:
             InputError: one of them can't be taken over; nothing was.
+            ConflictError: the memory has changed since they were found, in what they would change; nothing was.
         """
         wanted = list(edits)
 
@@ -271,6 +272,11 @@ class Memory(MemoryView):
             for edit in wanted:
                 if fault := unusable(edit, notes.get(edit.note_id)):
                     raise InputError(f"the {edit.field} of note {edit.note_id!r} can't become {edit.graph!r}: {fault}")
+                if is_stale(edit, self._reader):
+                    raise ConflictError(
+                        f"the {edit.field} of note {edit.note_id!r} has changed since the edits were found; nothing was"
+                        " taken over: find them again"
+                    )
                 if edit.what == "note":
                     fields.setdefault(edit.note_id, {})[edit.field] = edit.graph
                 else:

@@ -389,6 +389,18 @@ def unusable(edit: Edit, known: Note | None) -> str:
     return ""
 
 
+def is_stale(edit: Edit, reader: Reader) -> bool:
+    """Whether the memory has by now neither what it had when the edit was found, nor what the edit brings."""
+    if edit.what == "note":
+        notes = reader.notes([edit.note_id])
+        memory = revisable_fields(notes[0])[edit.field] if notes else None
+    else:
+        key = edit.note_id, edit.target_id or "", edit.field
+        links = {link.key: _side(link.weight, link.reason) for link in reader.links([edit.note_id])}
+        memory = links.get(key)
+    return memory not in (edit.memory, edit.graph)
+
+
 def as_link(edit: Edit) -> Link:
     """The link that an edit has drawn, or changed."""
     kind: LinkKind = edit.field  # type: ignore[assignment]  # checked by the model

@@ -408,6 +408,15 @@ class MemoryView:
                 lambda: export.write(Path(path), self._reader, self.namespace, history=history)
             )
 
+    def check_derived(self) -> None:
+        """Assert that what this memory holds besides its store is what a fresh process would make of the store.
+
+        Raises:
+            AssertionError: it is not: a fault of zettel.
+        """
+        with self._turns:
+            self._derived.steadily(self._derived.check)
+
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         with self._turns:

@@ -126,6 +126,10 @@ class Topics:
         """The notes in a topic and beneath it, in no set order."""
         return [note_id for below in self._below(topic_id) for note_id in self._nodes[below].notes]
 
+    def counted(self) -> tuple[Mapping[str, int], Mapping[str | None, int]]:
+        """In how many notes each term stands that topics may be named by, and how many are by each speaker."""
+        return self._words.counted()
+
     def address(self, topic_id: int) -> str:
         """The numbers of a topic and of those above it, from the top down ("3.1.7")."""
         numbers: list[str] = []

@@ -12,6 +12,7 @@ from zettel.config import Config
 from zettel.errors import HeadMovedError, StoreError, StoreLockedError
 from zettel.filters import Filter
 from zettel.index import saved
+from zettel.index.checking import assert_same
 from zettel.index.draft import IndexDraft
 from zettel.index.exact import ExactIndex
 from zettel.index.query import RawQuery
@@ -126,6 +127,16 @@ class Derived:
             state.follow(step)
         self._state = state
         return state
+
+    def check(self) -> None:
+        """Assert that what is held is of the head, and what a fresh process would make of the store.
+
+        Raises:
+            AssertionError: it is not.
+        """
+        held = self._state
+        if held is not None and held.head == self._reader.head():
+            assert_same(held, IndexState.built(self._empty(), self._reader, self._fingerprint()))
 
     def question_vector(self, text: str) -> Vector | None:
         """The vector of a question that was asked not long ago; None if it has to be made."""

@@ -111,6 +111,16 @@ class Vocabulary:
         people = frozenset(stem for name in self._speakers() for stem in terms(name))
         return _composed(_Subject(forms, self._n_with, self._total(), people, avoid))
 
+    def counted(self) -> tuple[Mapping[str, int], Mapping[str | None, int]]:
+        """In how many notes each term stands, and how many are by each speaker."""
+        self._count()
+        notes_with, notes_by = Counter(self._notes_with), Counter(self._notes_by)
+        if self._base is not None:
+            terms_below, speakers_below = self._base.counted()
+            notes_with.update(terms_below)
+            notes_by.update(speakers_below)
+        return +notes_with, +notes_by
+
     def _n_with(self, term: str) -> int:
         """The number of notes with a term."""
         return self._notes_with.get(term, 0) + (self._base._n_with(term) if self._base else 0)
