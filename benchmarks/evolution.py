@@ -24,7 +24,18 @@ from pathlib import Path
 
 import zettel
 from zettel.journal import State, apply, needs, writes
-from zettel.model import Change, Commit, Link, LinkChange, Note, NoteChange, Revision, day_of, revisable_fields
+from zettel.model import (
+    Change,
+    Commit,
+    Link,
+    LinkChange,
+    Note,
+    NoteChange,
+    Revision,
+    day_of,
+    link_fields,
+    revisable_fields,
+)
 
 _ALL = ("active", "superseded", "archived", "quarantined")
 
@@ -81,7 +92,7 @@ def undo(memory: zettel.Memory, draw: random.Random, n: int) -> None:
     took = time.perf_counter() - start
     state = apply(State(), without(journal, set(triggers)))
     shown = {note.id: (note.ordinal, revisable_fields(note)) for note in memory.notes(status=_ALL)}
-    links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in memory.links()}
+    links = {link.key: link_fields(link) for link in memory.links()}
     assert shown == state.notes, "notes differ"
     assert links == state.links, "links differ"
     assert memory.verify().ok, "verify found something"

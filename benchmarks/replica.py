@@ -36,7 +36,8 @@ from retrieval import load_module
 
 import zettel
 from zettel import registry, replication
-from zettel.neo4j import server as neo4j_server
+from zettel.neo4j.installation import find
+from zettel.neo4j.server import Server
 from zettel.store.neo4j import schema
 from zettel.text import shorten
 
@@ -264,10 +265,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     os.environ["NEO4J_PASSWORD"] = _PASSWORD
-    installation = neo4j_server.find(args.installations, args.release)
+    installation = find(args.installations, args.release)
     with (
         tempfile.TemporaryDirectory() as home,
-        neo4j_server.Server(installation, Path(home), password=_PASSWORD, ports=(0, 0)) as server,
+        Server(installation, Path(home), password=_PASSWORD, ports=(0, 0)) as server,
         neo4j.GraphDatabase.driver(server.uri, auth=("neo4j", _PASSWORD), notifications_min_severity="OFF") as driver,
     ):
         for step in args.steps:

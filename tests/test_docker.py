@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zettel.neo4j.server import RELEASES
+from zettel.neo4j.releases import RELEASES
 
 yaml = pytest.importorskip("yaml")
 

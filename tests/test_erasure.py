@@ -14,7 +14,6 @@ from traces import traces
 from zettel import erasure
 from zettel.config import Config
 from zettel.errors import AnalyzerError
-from zettel.journal import BLANK
 from zettel.model import Placement, Revision, TopicChange
 from zettel.protocols import Analysis, Utterance
 from zettel.store.sqlite import SQLiteStore, open_store
@@ -187,7 +186,7 @@ def test_where_the_analyzer_fails_what_was_made_of_it_is_blank(place: Place) -> 
     place.arrive("d", "Indeed, loudly.", answers="e")
     place.erase("e", fail)
     assert not traces(place.path, WORDS)
-    assert place.context("d") == "" and place.keywords("d") == BLANK["keywords"]
+    assert place.context("d") == "" and place.keywords("d") == []
 
 
 # ----------------------------------------------------------------------- topics

@@ -19,11 +19,12 @@ from zettel import export as exports
 from zettel.config import Config
 from zettel.errors import ConflictError, InputError, ZettelError
 from zettel.memory import Memory
-from zettel.model import Commit, LinkChange, Note
+from zettel.model import Commit, LinkChange, Note, link_fields
 from zettel.protocols import Analyzer, Draft, TopicRow
 from zettel.store.sqlite import open_store
 
 ALL = ("active", "superseded", "archived", "quarantined")
+EVIDENCE = {"terms": ["new"], "cosine": 0.25, "quote": ""}
 QUICK = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -112,10 +113,11 @@ def link(memory: Memory, a: Note, b: Note, kind: Any, *, remove: bool = False) -
     assert store is not None
     if a.id == b.id:
         return
-    there = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in store.links()}
+    there = {k.key: link_fields(k) for k in store.links()}
     before = there.get((a.id, b.id, kind))
     weight = 0.5 if before is None else 0.75
-    after = None if remove else {"weight": weight, "reason": "both “new”", "created_by": "test"}
+    values = {"weight": weight, "reason": "both “new”", "created_by": "test", "evidence": EVIDENCE}
+    after = None if remove else values
     if before != after:
         change = LinkChange(id="", source_id=a.id, target_id=b.id, kind=kind, before=before, after=after)
         store.append(Draft("edit", (change,)), store.head())

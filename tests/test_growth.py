@@ -40,6 +40,7 @@ from zettel.model import (
     Revision,
     TopicChange,
     day_of,
+    link_fields,
     revisable_fields,
 )
 from zettel.protocols import Analysis, Arrival, Draft, Encounter, Rewrite
@@ -739,7 +740,7 @@ def amounts_to(memory: Memory, changes: Iterable[Change]) -> None:
     state = apply(State(), [c for c in changes if not isinstance(c, TopicChange | Placement)])
     notes = memory.notes(status=STATUSES)
     assert {note.id: (note.ordinal, revisable_fields(note)) for note in notes} == state.notes
-    links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in memory.links()}
+    links = {link.key: link_fields(link) for link in memory.links()}
     assert links == state.links
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -16,8 +17,9 @@ from journal_world import World, act, can_act, chain, replayed
 
 from zettel import codec
 from zettel.errors import ConflictError, InputError, StoreDamagedError, StoreVersionError
-from zettel.journal import BLANK, Ledger, State, Target, apply, field_diffs, invert, redact, replay, tree_faults
+from zettel.journal import Ledger, State, Target, apply, field_diffs, invert, redact, replay, tree_faults
 from zettel.model import (
+    NOTE_FIELDS,
     Change,
     Commit,
     Erasure,
@@ -30,6 +32,8 @@ from zettel.model import (
     Use,
     touched,
 )
+
+BLANK = NOTE_FIELDS.blank
 
 TOPIC = {"parent": None, "number": 1, "name": "Max · “Wuff”", "named_at": 0}
 
@@ -264,7 +268,8 @@ def test_a_diff_tells_what_came_went_and_changed() -> None:
         (d.field, d.note_id, d.before, d.after)
         for commit in world.commits for change in commit.changes for d in field_diffs(change, {1: "A", 2: "B"})
     ]  # fmt: skip
-    link = {"to": "b", "kind": "similar", "weight": 0.5, "reason": "a and b", "created_by": "me"}
+    evidence = {"terms": ["a", "“b”"], "cosine": 0.5, "quote": "b"}
+    link = {"to": "b", "kind": "similar", "weight": 0.5, "reason": "a and b", "created_by": "me", "evidence": evidence}
     assert shown == [
         ("text", "a", None, "A"), ("text", "b", None, "B"), ("link", "a", None, link), ("context", "a", "", "x"),
         ("uses", "b", None, 1), ("context", "a", "x", ""), ("link", "a", link, None), ("text", "a", "A", None),
@@ -932,9 +937,26 @@ NEWER = [
     Placement(id="7.18", note_id="b", before=4, undoes="7.8"),
     Placement(id="7.19", note_id="b", before=4, after=1),
 ]  # fmt: skip
+LESSON = {
+    "kind": "later", "note_id": "b", "time": "2025-01-01T00:00:00Z", "time_precision": "day", "speaker": "Ö",
+    "text": "“b”",
+}  # fmt: skip
+EVIDENCE = {"terms": ["bakk", "ü"], "cosine": 0.25, "quote": "b"}
+NEWEST = [
+    NoteChange(
+        id="7.20", note_id="a", ordinal=1, after={**BLANK, "learned": [LESSON]}, derived_from=("b",),
+        own={"context": "", "learned": []},
+    ),
+    Revision(id="7.21", note_id="a", before={"learned": [LESSON, LESSON]}, after={"learned": []}),
+    LinkChange(
+        id="7.22", source_id="a", target_id="b", kind="similar",
+        before={"weight": 0.1, "reason": "", "created_by": "", "evidence": EVIDENCE},
+        after={"weight": 0.1, "reason": "r", "created_by": "", "evidence": {"terms": [], "cosine": 0.0, "quote": ""}},
+    ),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("change", [*CHANGES, *NEWER], ids=lambda c: f"{c.type}-{c.id}")
+@pytest.mark.parametrize("change", [*CHANGES, *NEWER, *NEWEST], ids=lambda c: f"{c.type}-{c.id}")
 def test_every_type_of_change_comes_back_from_bytes(change: Change) -> None:
     payload = codec.encode((change,), {"a": 3, "b": 2})
     (back,) = codec.decode(payload, 7, {1: "a", 2: "b", 3: "a"})
@@ -956,12 +978,29 @@ OLD_2 = bytes.fromhex(
     "12d72afa3535758c68f302e0d18f5cee5d345301384bda1bb364c600ae46e33fdfd03265e2cdaa827aba94fc274e1b68566802af9b4f9e36"
     "67b624daf7e5b8dfdb4dd01ad4d36d883742ee3ba1b2cf918693c18728d6f49deb6d8e35aea78f95b4a580cdfc0bc60a96b5"
 )
+OLD_3 = bytes.fromhex(
+    "0378f9c0dc9fe5c5564b4ec33010bd0af21637f22721903bb06611bc4820951012ab162a5596380562c745bacb853802f3c6769c5420ba6b"
+    "15351fcf7866de3c3f1b01740c311eeeb78a7e17df5f9fef34552d9abd20256ab5046cce93aa90b9e537f2b9829c98ca739f11a1d01480ac"
+    "0d0d5641b17c7884de552ba5e99a44ef92ff29074bad1e1e3a42068c88a9c9d6ba34194de2239b8cacc10e2d51eb2e760d033a65f536a011"
+    "a2e13e0eaf4f8fc30b495093e5d065353cd6425a83a6b841111653c6fb8aa2d5458dcfa5348c0120638437809481503e64d01ab78089e071"
+    "f0676c149733d5a2a24b2a88eb99f354dc763bb097987eb75daf79d1a86054021c6dfe30396d86103d59b29fa80a6d04af0f2b4bbe9b6057"
+    "a28a6b113f691e0c48fcb3edf58b6def9806a7ec7d62fc10d3de4795f4ac7e2e239e9a1fd5100939cff4b1e7cb4f9e07937d2e3fb12c100c"
+    "1908f9eb4250582cb333c18c92f38344df3d63cb180f62e16baaecdce344e17e00d41548cb"
+)
 
 
 def test_an_old_payload_is_read_forever() -> None:
-    # Written by version 1 and 2: no later change of the codec may need another reading of them.
+    # Written by versions 1, 2 and 3: no later change of the codec may need another reading of them.
     assert codec.decode(OLD, 7, {1: "a", 2: "b", 3: "a"}) == tuple(CHANGES)
     assert codec.decode(OLD_2, 7, {1: "a", 2: "b", 3: "a"}) == (*CHANGES, *NEWER)
+    assert codec.decode(OLD_3, 7, {1: "a", 2: "b", 3: "a"}) == (*CHANGES, *NEWER, *NEWEST)
+
+
+def test_a_field_of_a_newer_zettel_is_told_from_damage() -> None:
+    for row in ([0, 1, {"99": "x"}], [1, 1, {"99": "x"}, {"99": "y"}], [2, 1, 2, 0, [0.5, "", "", {}, "new"]]):
+        payload = b"\x03" + zlib.compress(json.dumps([row]).encode())
+        with pytest.raises(StoreVersionError, match="upgrade"):
+            codec.decode(payload, 7, {1: "a", 2: "b"})
 
 
 def test_what_is_read_is_nobody_elses() -> None:
@@ -990,7 +1029,7 @@ def test_a_commit_of_one_note_is_small() -> None:
 def test_a_payload_from_the_future_and_a_damaged_one_are_told_apart() -> None:
     payload = codec.encode(tuple(CHANGES), {"a": 3, "b": 2})
     with pytest.raises(StoreVersionError, match="upgrade"):
-        codec.decode(b"\x03" + payload[1:], 7, {})
+        codec.decode(b"\x04" + payload[1:], 7, {})
     for damaged in (b"", b"\0" + payload[1:], payload[:-9], payload[:-1], payload[:1] + b"junk", payload[:1]):
         with pytest.raises(StoreDamagedError, match="commit 7"):
             codec.decode(damaged, 7, {1: "a", 2: "b", 3: "a"})

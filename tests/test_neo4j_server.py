@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from zettel.errors import InputError, StoreError
+from zettel.neo4j import installation as installation_module
+from zettel.neo4j import java
 from zettel.neo4j import server as neo4j_server
-from zettel.neo4j.server import RELEASES, Installation, Server
+from zettel.neo4j.installation import Installation
+from zettel.neo4j.releases import RELEASES
+from zettel.neo4j.server import Server
 
 neo4j = pytest.importorskip("neo4j")
 import neo4j_place  # noqa: E402 -- needs the driver too
@@ -84,7 +88,7 @@ def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with neither Java nor Maven."""
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(neo4j_server, "_JVM_FOLDERS", ())
+    monkeypatch.setattr(java, "_JVM_FOLDERS", ())
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def some_java(on_path: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPat
     """A Java that runs every release, to look at."""
     on_path("java", """echo 'openjdk version "25.0.1" 2025-10-21' >&2""")
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(neo4j_server, "_JVM_FOLDERS", ())
+    monkeypatch.setattr(java, "_JVM_FOLDERS", ())
 
 
 # --------------------------------------------------------------------- finding
@@ -100,26 +104,26 @@ def some_java(on_path: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPat
 
 def test_a_release_nobody_knows_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(InputError, match=r"'4\.4'.*5\.26, 2026\.08"):
-        neo4j_server.find(tmp_path, "4.4")
+        installation_module.find(tmp_path, "4.4")
 
 
 def test_without_java_it_says_which_one_to_install(tmp_path, no_programs):
     with pytest.raises(StoreError, match=r"Java 17 or later, and there is no Java\. Install Java 17"):
-        neo4j_server.find(tmp_path)
-    assert server.missing().startswith("Neo4j needs Java 17")
+        installation_module.find(tmp_path)
+    assert installation_module.missing().startswith("Neo4j needs Java 17")
 
 
 def test_a_java_that_is_too_old_is_named(tmp_path, no_programs, on_path):
     java = on_path("java", """echo 'Picked up something'; echo 'openjdk version "1.8.0_392"' >&2""")
     with pytest.raises(StoreError, match=rf"there is Java 8 \({java}\)"):
-        neo4j_server.find(tmp_path)
+        installation_module.find(tmp_path)
 
 
 def test_the_newest_release_is_taken_that_the_java_here_can_run(no_programs, on_path):
     on_path("java", """echo 'openjdk version "17.0.15" 2025-04-15' >&2""")
-    assert neo4j_server._runnable(RELEASES.values())[0] is RELEASES["5.26"]
+    assert java.runnable(RELEASES.values())[0] is RELEASES["5.26"]
     on_path("java", """echo 'java version "21-ea"' >&2""")
-    assert neo4j_server._runnable(RELEASES.values())[0] is RELEASES["2026.08"]
+    assert java.runnable(RELEASES.values())[0] is RELEASES["2026.08"]
 
 
 def test_the_java_of_java_home_is_preferred(tmp_path, no_programs, on_path, monkeypatch):
@@ -128,14 +132,14 @@ def test_the_java_of_java_home_is_preferred(tmp_path, no_programs, on_path, monk
     (home / "bin").mkdir(parents=True)
     chosen = on_path("java-of-home", """echo 'openjdk version "25"' >&2""").rename(home / "bin" / "java")
     monkeypatch.setenv("JAVA_HOME", str(home))
-    assert neo4j_server._runnable(RELEASES.values())[1] == str(chosen)
+    assert java.runnable(RELEASES.values())[1] == str(chosen)
 
 
 def test_without_maven_it_says_so(tmp_path, no_programs, on_path):
     on_path("java", """echo 'openjdk version "21"' >&2""")
     with pytest.raises(StoreError, match=r"no mvn on the PATH.*Maven, or a Neo4j"):
-        neo4j_server.find(tmp_path)
-    assert "no mvn on the PATH" in server.missing()
+        installation_module.find(tmp_path)
+    assert "no mvn on the PATH" in installation_module.missing()
 
 
 def test_what_maven_says_when_it_fails_is_quoted_and_nothing_half_done_is_left(tmp_path, some_java, on_path):
@@ -144,7 +148,7 @@ def test_what_maven_says_when_it_fails_is_quoted_and_nothing_half_done_is_left(t
     (folder / ".setting-up-once" / "whole" / "lib").mkdir(parents=True)  # what a killed process leaves
     for _ in range(2):
         with pytest.raises(StoreError, match=r"(?s)could not set up Neo4j 5\.26\.30: ERROR no route to host.*Install"):
-            neo4j_server.find(folder, "5.26")
+            installation_module.find(folder, "5.26")
     assert [file.name for file in folder.iterdir()] == [".lock"]
 
 
@@ -152,7 +156,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, some_java, on_path):
     on_path("mvn", "mkdir lib")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"could not be set up in .*file/neo4j: .*Not a directory"):
-        neo4j_server.find(tmp_path / "file" / "neo4j", "5.26")
+        installation_module.find(tmp_path / "file" / "neo4j", "5.26")
     with pytest.raises(StoreError, match=r"no Neo4j can be started in .*file/home: .*Not a directory"):
         Server(Installation("1", ("true",), {}), tmp_path / "file" / "home", password=None).start()
 
@@ -162,7 +166,7 @@ def test_two_who_want_the_same_release_at_once_set_it_up_once(tmp_path, some_jav
     seen: list[list[str]] = []
 
     def want() -> None:
-        found = neo4j_server.find(tmp_path / "neo4j", "2026.08")
+        found = installation_module.find(tmp_path / "neo4j", "2026.08")
         lib = Path(found.command[found.command.index("-cp") + 1]).parent
         seen.append(sorted(file.name for file in lib.iterdir()))
 
@@ -178,12 +182,12 @@ def test_two_who_want_the_same_release_at_once_set_it_up_once(tmp_path, some_jav
 def test_a_neo4j_on_the_path_comes_first_if_it_is_new_enough_and_no_release_was_asked_for(tmp_path, some_java, on_path):
     on_path("mvn", "mkdir lib")
     command = on_path("neo4j", "echo 2025.01.0")
-    found = neo4j_server.find(tmp_path / "neo4j")
+    found = installation_module.find(tmp_path / "neo4j")
     assert (found.version, found.command, found.distribution) == ("2025.01.0", (str(command), "console"), True)
-    assert server.missing() == ""
-    assert not neo4j_server.find(tmp_path / "neo4j", "5.26").distribution
+    assert installation_module.missing() == ""
+    assert not installation_module.find(tmp_path / "neo4j", "5.26").distribution
     on_path("neo4j", "echo neo4j 4.4.38")
-    assert neo4j_server.find(tmp_path / "neo4j").version == "2026.08.1"
+    assert installation_module.find(tmp_path / "neo4j").version == "2026.08.1"
 
 
 def test_a_password_that_neo4j_would_refuse_is_refused_before_anything_starts(tmp_path):
@@ -272,7 +276,7 @@ def test_an_ordinary_installation_is_told_where_its_configuration_is(installatio
     folders = '--home-dir="$(dirname "$NEO4J_CONF")" --config-dir="$NEO4J_CONF" --console-mode'
     version = f'[ "$1" = --version ] && echo {installation.version} && exit'
     on_path("neo4j", f'{version}\n[ "$1" = console ] && {run} {folders}')
-    found = neo4j_server.find(tmp_path)
+    found = installation_module.find(tmp_path)
     assert found.distribution
     with Server(found, tmp_path / "home", password=None, ports=(0, 0)) as running:
         assert asked(running, "RETURN 1") == [1]
@@ -289,7 +293,8 @@ def test_an_ordinary_installation_is_told_where_its_configuration_is(installatio
 OWNER = """
 import os, sys, time
 from pathlib import Path
-from zettel.neo4j.server import Installation, Server
+from zettel.neo4j.installation import Installation
+from zettel.neo4j.server import Server
 Server._await = lambda server: None
 server = Server(Installation("1", {command!r}, {{}}, True), Path({home!r}), password=None).start()
 print(server.pid, flush=True)

@@ -1,4 +1,4 @@
-"""What taking in and searching transcripts costs here, against what embedding alone costs in the same run."""
+"""The time that ingesting and searching take on this machine, compared with embedding alone in the same run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from zettel.registry import open_memory
 
 _QUERIES = 200
 _ADDS = 50
-_QUERY_CHARACTERS = 80  # a question's length
+_QUERY_CHARACTERS = 80  # about the length of a question
 
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """Times in seconds, medians in milliseconds; ratios are within the run, and so hold on another machine too.
+    """Times of one run: ``*_s`` in seconds, ``*_ms`` medians in milliseconds. Ratios also hold on other machines.
 
-    ``embed_s`` is one uncached call over exactly the strings that the ingestion embedded, ``again_s`` the second
-    ingestion of the same files.
+    ``embed_s`` is the time of one uncached call over exactly the strings that the ingestion embedded. ``again_s`` is
+    the time of ingesting the same files again.
     """
 
     notes: int
@@ -43,27 +43,27 @@ class BenchReport:
 
     @property
     def ingest_ratio(self) -> float:
-        """Ingestion over the bare embedding of its strings."""
+        """The time of the ingestion, divided by that of embedding its strings."""
         return self.ingest_s / self.embed_s
 
     @property
     def again_share(self) -> float:
-        """Second ingestion over the first."""
+        """The time of the second ingestion, divided by that of the first."""
         return self.again_s / self.ingest_s
 
     @property
     def add_ratio(self) -> float:
-        """Median single add into the full memory over the median embedding of the same strings."""
+        """The median time of adding one note to the full memory, divided by that of embedding the same strings."""
         return self.add_ms / self.add_embed_ms
 
     @property
     def search_ratio(self) -> float:
-        """Median search, the embedding of its question included, over the median embedding of a question."""
+        """The median time of a search, its question's embedding included, divided by that of embedding a question."""
         return self.search_ms / self.query_embed_ms
 
 
 class _Recorder:
-    """An embedder that keeps the strings it was given."""
+    """An embedder that records the strings that it embeds."""
 
     def __init__(self, inner: PassageEmbedder) -> None:
         self.inner = inner
@@ -78,8 +78,8 @@ class _Recorder:
         return self.inner.spans(text, reserve)
 
 
-def bench(where: Sequence[str | Path], embedder: str = "minilm", config: Config = DEFAULT) -> BenchReport:
-    """Take transcripts into a memory in a temporary folder, twice, and search it.
+def bench(paths: Sequence[str | Path], embedder: str = "minilm", config: Config = DEFAULT) -> BenchReport:
+    """Ingest transcripts twice into a memory in a temporary folder, and search it.
 
     Raises:
         InputError: the files hold no message that can be used.
@@ -94,15 +94,15 @@ def bench(where: Sequence[str | Path], embedder: str = "minilm", config: Config 
             memory.add("A first note, so that every model is loaded.")
             recorder.texts.clear()
             start = time.perf_counter()
-            first = memory.ingest(list(where))
+            first = memory.ingest(list(paths))
             ingest_s = time.perf_counter() - start
             if not first.new:
-                raise InputError(f"no message of {', '.join(map(str, where))} can be used: see zettel ingest")
+                raise InputError(f"no message of {', '.join(map(str, paths))} can be used: see zettel ingest")
             start = time.perf_counter()
             inner.embed(list(recorder.texts))
             embed_s = time.perf_counter() - start
             start = time.perf_counter()
-            again = memory.ingest(list(where))
+            again = memory.ingest(list(paths))
             again_s = time.perf_counter() - start
             notes = memory.notes()
             questions = [note.text[:_QUERY_CHARACTERS] for note in notes[:: max(1, len(notes) // _QUERIES)]]
@@ -117,7 +117,7 @@ def bench(where: Sequence[str | Path], embedder: str = "minilm", config: Config 
 
 
 def _adds(memory: Memory, recorder: _Recorder, like: Sequence[Note]) -> tuple[float, float]:
-    """Medians in milliseconds of a single add, and of embedding the same strings alone, in turn."""
+    """The medians in milliseconds of adding one note, and of only embedding the same strings; measured in turn."""
     add_s, embed_s = [], []
     for note in like:
         recorder.texts.clear()
@@ -131,7 +131,7 @@ def _adds(memory: Memory, recorder: _Recorder, like: Sequence[Note]) -> tuple[fl
 
 
 def _searches(memory: Memory, inner: PassageEmbedder, queries: Sequence[str]) -> tuple[float, float]:
-    """Medians in milliseconds of a search, and of embedding its question alone, in turn."""
+    """The medians in milliseconds of a search, and of only embedding its question; measured in turn."""
     search_s, embed_s = [], []
     memory.search("the first search builds the index")
     for query in queries:

@@ -2,8 +2,9 @@
 
 A payload is a byte with its version, followed by zlib-compressed JSON: one array a change, headed by the code of its
 type. Notes are named by ordinal and fields by code, so that a payload holds little beyond what changed. Version 2
-leaves out what has its default, and compresses with a dictionary, since most commits are small. Versions are read
-forever and never written again once a newer one exists.
+leaves out what has its default, and compresses with a dictionary, since most commits are small. Version 3 has the
+fields that came later: a note's ``learned``, what is a note's ``own``, a link's ``evidence``. Versions are read forever
+and never written again once a newer one exists; a field that one of them does not know has its default.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import Any
 
 from zettel.errors import StoreDamagedError, StoreVersionError
 from zettel.model import (
-    REVISABLE,
+    LINK_FIELDS,
+    LINK_KINDS,
+    NOTE_FIELDS,
     Change,
     Erasure,
     LinkChange,
@@ -27,22 +29,16 @@ from zettel.model import (
     Use,
 )
 
-VERSION = 2
+VERSION = 3
 
 # All that follows is part of the format: what is new goes behind, nothing is ever changed or taken out.
-_FIELDS = {name: str(code) for code, name in enumerate(REVISABLE)}
-_NAMES = {code: name for name, code in _FIELDS.items()}
+_CODES = {field.name: str(field.code) for field in NOTE_FIELDS}
+_NAMES = {code: name for name, code in _CODES.items()}
 _NOTE, _REVISION, _LINK, _USE, _ERASURE, _TOPIC, _PLACEMENT = range(7)
-_KINDS = ("similar", "next", "same_entity", "elaborates", "supersedes", "contradicts", "causes", "part_of")
-_DEFAULTS: dict[str, Any] = {
-    "context": "", "keywords": [], "tags": [], "entities": [], "status": "active", "valid_until": None, "trust": 1.0,
-    "metadata": {}, "analyzed_by": "",
-}  # fmt: skip
-_LINK_SIDE = "weight", "reason", "created_by"
 _TOPIC_SIDE = "parent", "number", "name", "named_at"
 
 #: What payloads are made of, the most frequent last: zlib refers to it, so that a commit of one note spells out little.
-_DICTIONARY = (
+_DICTIONARY_2 = (
     '],"takes back change "forgotten","user"]"changed by update()","user"],"the tag “","tags":"place","person"'
     'two notes on its subject share “”, the tag ""; “a later note answers it: “ comes back to it: both speak of “”'
     "; both mention “”; “January February March April May June July August September October November December 2022"
@@ -54,6 +50,11 @@ _DICTIONARY = (
     ' in session session_1"," user assistant on (session 1), answering \\"[3,[[0,{"0":" on (session session_1), '
     'answering \\"","1":["],"2":["question"],"3":["],"8":"local/1"},'
 ).encode()
+_DICTIONARY_3 = (
+    b'","9":[{"kind":"later","note_id":"z","time":"2023-T00:00:00Z","time_precision":"day","speaker":null,"text":"'
+    b'{"kind":"answered","note_id":"z"}],{"terms":["","cosine":0.null,"quote":""}]'
+) + _DICTIONARY_2
+_DICTIONARIES = {2: _DICTIONARY_2, 3: _DICTIONARY_3}
 
 Fields = dict[str, Any] | None
 
@@ -62,7 +63,7 @@ def encode(changes: tuple[Change, ...], ordinal_of: Mapping[str, int]) -> bytes:
     """The payload of ``changes``, whose notes are looked up in ``ordinal_of``."""
     rows = [_trimmed(_row(change, ordinal_of)) for change in changes]
     text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
-    packer = zlib.compressobj(9, zdict=_DICTIONARY)
+    packer = zlib.compressobj(9, zdict=_DICTIONARY_3)
     return bytes([VERSION]) + packer.compress(text.encode("utf-8", "surrogatepass")) + packer.flush()
 
 
@@ -70,7 +71,7 @@ def decode(payload: bytes, commit: int, id_of: Mapping[int, str]) -> tuple[Chang
     """The changes of commit number ``commit``, whose notes are looked up in ``id_of``.
 
     Raises:
-        StoreVersionError: a newer zettel wrote it.
+        StoreVersionError: a newer zettel wrote it, of another version or with fields that this one does not know.
         StoreDamagedError: it can't be read.
     """
     if payload and payload[0] > VERSION:
@@ -79,7 +80,7 @@ def decode(payload: bytes, commit: int, id_of: Mapping[int, str]) -> tuple[Chang
         )
     try:
         rows = json.loads(unpacked(payload))
-        read = _change if payload[0] == VERSION else _change_v1
+        read = _change_v1 if payload[0] == 1 else _change
         return tuple(read(row, f"{commit}.{i}", id_of) for i, row in enumerate(rows, 1))
     except (zlib.error, ValueError, LookupError, TypeError) as error:
         raise StoreDamagedError(f"commit {commit} can't be read ({error}): restore a copy of the memory") from error
@@ -87,16 +88,16 @@ def decode(payload: bytes, commit: int, id_of: Mapping[int, str]) -> tuple[Chang
 
 def unpacked(payload: bytes) -> str:
     """The JSON in a payload."""
-    if payload[:1] not in (b"\1", b"\2"):
+    if payload[:1] not in (b"\1", b"\2", b"\3"):
         raise ValueError("it does not begin with a version")
-    unpacker = zlib.decompressobj(zdict=_DICTIONARY) if payload[0] > 1 else zlib.decompressobj()
+    unpacker = zlib.decompressobj(zdict=_DICTIONARIES[payload[0]]) if payload[0] > 1 else zlib.decompressobj()
     text = unpacker.decompress(payload[1:])
     if not unpacker.eof:
         raise ValueError("its end is missing")
     return text.decode("utf-8", "surrogatepass")
 
 
-# -------------------------------------------------------------------- version 2
+# ------------------------------------------------------------- versions 2 and 3
 
 
 def _row(change: Change, ordinal_of: Mapping[str, int]) -> list[Any]:
@@ -104,7 +105,8 @@ def _row(change: Change, ordinal_of: Mapping[str, int]) -> list[Any]:
     derived = [ordinal_of[n] for n in getattr(change, "derived_from", ())]
     match change:
         case NoteChange():
-            return [_NOTE, change.ordinal, _note_side(change.after), _note_side(change.before), derived, change.undoes]
+            sides = _note_side(change.after), _note_side(change.before)
+            return [_NOTE, change.ordinal, *sides, derived, change.undoes, _coded(change.own) or None]
         case Revision():
             trigger = None if change.trigger is None else ordinal_of[change.trigger]
             return [
@@ -113,8 +115,8 @@ def _row(change: Change, ordinal_of: Mapping[str, int]) -> list[Any]:
             ]  # fmt: skip
         case LinkChange():
             ends = ordinal_of[change.source_id], ordinal_of[change.target_id]
-            after, before = _listed(change.after, _LINK_SIDE), _listed(change.before, _LINK_SIDE)
-            return [_LINK, *ends, _KINDS.index(change.kind), after, before, change.undoes]
+            after, before = _link_side(change.after), _link_side(change.before)
+            return [_LINK, *ends, LINK_KINDS.index(change.kind), after, before, change.undoes]
         case Use():
             return [_USE, ordinal_of[change.note_id], change.count, change.undoes]
         case Erasure():
@@ -137,10 +139,10 @@ def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
         )  # fmt: skip
     note_id = id_of[subject]
     if code == _NOTE:
-        after, before, derived, undoes = _filled(rest, None, None, (), None)
+        after, before, derived, undoes, own = _filled(rest, None, None, (), None, None)
         return NoteChange.model_construct(
             id=change_id, undoes=undoes, note_id=note_id, ordinal=subject, before=_noted(before), after=_noted(after),
-            derived_from=tuple(id_of[n] for n in derived),
+            derived_from=tuple(id_of[n] for n in derived), own=_named(own) or {},
         )  # fmt: skip
     if code == _REVISION:
         before, after, trigger, reason, created_by, derived, undoes = _filled(rest, None, None, None, "", "", (), None)
@@ -152,8 +154,8 @@ def _change(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Change:
     if code == _LINK:
         target, kind, after, before, undoes = _filled(rest, None, None, None, None, None)
         return LinkChange.model_construct(
-            id=change_id, undoes=undoes, source_id=note_id, target_id=id_of[target], kind=_KINDS[kind],
-            before=_unlisted(before, _LINK_SIDE), after=_unlisted(after, _LINK_SIDE),
+            id=change_id, undoes=undoes, source_id=note_id, target_id=id_of[target], kind=LINK_KINDS[kind],
+            before=_linked(before), after=_linked(after),
         )  # fmt: skip
     if code == _USE:
         count, undoes = _filled(rest, 1, None)
@@ -179,20 +181,34 @@ def _filled(values: list[Any], *empty: Any) -> Sequence[Any]:
     return (*values, *empty[len(values) :])
 
 
-def _note_side(fields: Fields) -> Fields | list[Fields]:
-    """All fields of a note, without those that have their default; where some are missing, what there is in a list."""
-    if fields is None or len(fields) < len(_DEFAULTS):
-        return None if fields is None else [_coded(fields)]
-    return {_FIELDS[k]: v for k, v in fields.items() if v != _DEFAULTS[k]}
+def _note_side(fields: Fields) -> Fields:
+    """All fields of a note, without those that have their default."""
+    return None if fields is None else _coded(NOTE_FIELDS.slim(fields))
 
 
 def _noted(side: Fields | list[Fields]) -> Fields:
-    if isinstance(side, list):
-        return _named(side[0])
-    if side is None:
-        return None
-    given = {_NAMES[k]: v for k, v in side.items()}
-    return {name: given[name] if name in given else copy(value) for name, value in _DEFAULTS.items()}
+    """Read back, also as version 2 held a note of which it knew no more than some fields: in a list."""
+    named = _named(side[0] if isinstance(side, list) else side)
+    return None if named is None else NOTE_FIELDS.whole(named)
+
+
+def _link_side(fields: Fields) -> Fields | list[Any]:
+    """A link's values in the order of their codes, without defaults at the end; as they are where some are missing."""
+    if fields is None or fields.keys() != LINK_FIELDS.by_name.keys():
+        return fields
+    values = [fields[name] for name in LINK_FIELDS.names]
+    for field in reversed(tuple(LINK_FIELDS)):
+        if field.always or values[-1] != field.blank:
+            break
+        values.pop()
+    return values
+
+
+def _linked(side: Fields | list[Any]) -> Fields:
+    if isinstance(side, list) and len(side) > len(LINK_FIELDS.names):
+        raise StoreVersionError("a commit holds a field of a link that this zettel does not know: upgrade zettel")
+    named = dict(zip(LINK_FIELDS.names, side, strict=False)) if isinstance(side, list) else side
+    return None if named is None else LINK_FIELDS.whole(named)
 
 
 def _listed(side: Fields, names: tuple[str, ...]) -> Fields | list[Any]:
@@ -205,11 +221,15 @@ def _unlisted(side: Fields | list[Any], names: tuple[str, ...]) -> Fields:
 
 
 def _coded(fields: Fields) -> Fields:
-    return None if fields is None else {_FIELDS[k]: v for k, v in fields.items()}
+    return None if fields is None else {_CODES[k]: v for k, v in fields.items()}
 
 
 def _named(fields: Fields) -> Fields:
-    return None if fields is None else {_NAMES[k]: v for k, v in fields.items()}
+    if fields is None:
+        return None
+    if newer := [code for code in fields if code not in _NAMES and code.isdecimal()]:
+        raise StoreVersionError(f"a commit holds field {newer[0]} of a note, which is newer: upgrade zettel")
+    return {_NAMES[k]: v for k, v in fields.items()}
 
 
 # -------------------------------------------------------------------- version 1
@@ -223,14 +243,14 @@ def _change_v1(row: list[Any], change_id: str, id_of: Mapping[int, str]) -> Chan
         target, kind, before, after = rest
         ends = id_of[ordinal], id_of[target]
         return LinkChange.model_construct(
-            **common, source_id=ends[0], target_id=ends[1], kind=kind, before=before, after=after
+            **common, source_id=ends[0], target_id=ends[1], kind=kind, before=_linked(before), after=_linked(after)
         )
     note_id = id_of[ordinal]
     if code == _NOTE:
         before, after, derived = rest
         return NoteChange.model_construct(
-            **common, note_id=note_id, ordinal=ordinal, before=_named(before), after=_named(after),
-            derived_from=tuple(id_of[n] for n in derived),
+            **common, note_id=note_id, ordinal=ordinal, before=_noted(before), after=_noted(after),
+            derived_from=tuple(id_of[n] for n in derived), own={},
         )  # fmt: skip
     if code == _REVISION:
         before, after, trigger, reason, created_by, derived = rest

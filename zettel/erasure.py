@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 from pydantic import JsonValue
 
 from zettel.errors import AnalyzerError
-from zettel.journal import BLANK, redact, without_names
+from zettel.journal import redact, without_names
 from zettel.model import (
+    NOTE_FIELDS,
     Change,
     Commit,
     Erasure,
@@ -64,7 +65,7 @@ def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChan
         names = [name for name in _ANALYZED if (name, now[name]) in taken]
         if names and other.id in present:
             revisions[other.id] = Revision(
-                id="", note_id=other.id, before={n: BLANK[n] for n in names},
+                id="", note_id=other.id, before={n: NOTE_FIELDS.blanked(n) for n in names},
                 after={n: quotes.without(n, now[n]) for n in names}, reason="the note it quoted was erased",
                 created_by="erasure", derived_from=quotes.others(),
             )  # fmt: skip
@@ -128,7 +129,7 @@ class _Quotes:
         ]
 
     def _has(self, name: str, value: Any) -> bool:
-        if value in (BLANK[name], self._alone[name]):
+        if value in (NOTE_FIELDS.blanked(name), self._alone[name]):
             return False
         listed = name in _LISTS and not self._items[name].isdisjoint(value)
         return listed or any(run in _spoken(value) for run in self._runs)
@@ -158,7 +159,7 @@ def _analyzed(note: Note, erased: Note, analyze: _Analyze) -> tuple[dict[str, An
     try:
         without, quoting = analyze([alone, answering])
     except AnalyzerError:
-        return {name: BLANK[name] for name in _ANALYZED}, None
+        return {name: NOTE_FIELDS.blanked(name) for name in _ANALYZED}, None
     return _fields(without), _fields(quoting)
 
 

@@ -36,6 +36,7 @@ from zettel.model import (
     Placement,
     Revision,
     TopicChange,
+    link_fields,
     revisable_fields,
     touched,
 )
@@ -361,5 +362,5 @@ def restore(export: Export, store: Store, fingerprint: str, passages: Mapping[st
 def _link_change(link: Link) -> LinkChange:
     return LinkChange(
         id="", source_id=link.source_id, target_id=link.target_id, kind=link.kind,
-        after=link.model_dump(include={"weight", "reason", "created_by"}),
+        after=link_fields(link),
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""From a path to named messages: finding transcript files, reading them, naming what they hold.
+"""From paths to messages with ids: finding transcript files, reading them, and giving each message its id.
 
-Nothing here changes a memory. A file that can't be used becomes a problem in a report; only a call that makes no sense
-is an error.
+These functions change no memory. A file that can't be used becomes a problem in a report; only wrong arguments raise an
+error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zettel.protocols import Entry, Transcript, TranscriptFormat
 
 Where: TypeAlias = str | os.PathLike[str]
 
-#: The largest file that is read, in bytes, after decompression: a bomb must not fill the memory.
+#: The size of the largest file that is read, in bytes after decompression, so that no bomb can fill the memory.
 MAX_BYTES = 1 << 30
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _KNOWN_BINARY = (
     (b"\xfd7zXZ", "compressed with xz; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
 )
-_BYTE_ORDER_MARKS = (  # UTF-32's begins with UTF-16's
+_BYTE_ORDER_MARKS = (  # in this order, since the mark of UTF-32 begins with that of UTF-16
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
@@ -54,7 +54,7 @@ _BYTE_ORDER_MARKS = (  # UTF-32's begins with UTF-16's
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """What a file holds. ``format`` is None where none was recognised; ``entries`` are in the file's order."""
+    """The content of a file, in order. ``format`` is None if no format was recognized."""
 
     uri: str
     format: str | None
@@ -68,10 +68,10 @@ class ParsedFile:
 def find_files(where: Where | Iterable[Where], formats: Sequence[TranscriptFormat]) -> tuple[Path, ...]:
     """The files that ``where`` means: a path, a glob pattern ("chats/**/*.json"), or several of these.
 
-    Folders are searched with all that is below them for the endings of ``formats``, also followed by ``.gz``; hidden
-    files and folders are passed over. A file named by itself or by a pattern is taken whatever its ending. Files come
-    in the order of ``where``, sorted inside each of its items, each once however many ways lead to it. A folder that
-    can't be opened is among them, so that reading it reports the reason.
+    Folders are searched, with all folders below them, for files with an ending of ``formats``, or such an ending and
+    ``.gz``; hidden files and folders are left out. A file that is named itself, or matched by a pattern, may have any
+    ending. The files are in the order of ``where``, sorted within each item, and each occurs once. A folder that can't
+    be opened is among them, so that reading it reports the reason.
 
     Raises:
         InputError: a path doesn't exist, a pattern matches nothing, or a folder holds no transcript.
@@ -91,7 +91,7 @@ def _find(item: Where, formats: Sequence[TranscriptFormat]) -> list[Path]:
     if not isinstance(text, str) or not text or "\0" in text:
         raise InputError(f"{item!r} is not a path; give a path, a glob pattern, or a list of these")
     path = Path(text).expanduser() if text.startswith("~") else Path(text)
-    if path.exists():  # before patterns: "chat[1].txt" may be a file's name
+    if path.exists():  # checked before patterns, since "chat[1].txt" may be a file's name
         matches = [path]
     elif _MAGIC_CHARACTERS.search(text):
         matches = _matches(path)
@@ -106,19 +106,19 @@ def _find(item: Where, formats: Sequence[TranscriptFormat]) -> list[Path]:
 
 
 def _matches(pattern: Path) -> list[Path]:
-    """What a glob pattern matches. Hidden names need a dot in the pattern, as in a shell."""
+    """The paths that a glob pattern matches. As in a shell, it matches hidden names only if it has a dot there."""
     fixed = 0
     while fixed < len(pattern.parts) and not _MAGIC_CHARACTERS.search(pattern.parts[fixed]):
         fixed += 1
     base, rest = Path(*pattern.parts[:fixed]), pattern.parts[fixed:]
     hidden = any(part.startswith(".") for part in rest)
-    # Path.glob does not follow links to folders for "**", so a loop of links ends.
+    # For "**", Path.glob does not follow links to folders, so a loop of links does no harm.
     found = base.glob("/".join(rest))
     return sorted(p for p in found if hidden or not any(n.startswith(".") for n in p.relative_to(base).parts))
 
 
 def _search(folder: Path, formats: Sequence[TranscriptFormat]) -> list[Path]:
-    """The transcript files in a folder and below, each folder once even where links lead in circles."""
+    """The transcript files in a folder and below it. Each folder is searched once, even if links lead in circles."""
     suffixes = tuple(suffix + end for fmt in formats for suffix in fmt.suffixes for end in ("", ".gz"))
     closed: list[Path] = []
     files: list[Path] = []
@@ -137,11 +137,11 @@ def _search(folder: Path, formats: Sequence[TranscriptFormat]) -> list[Path]:
 
 
 def _is_pipe(path: str) -> bool:
-    """Whether it is a pipe, socket or device: reading one may wait forever."""
+    """Whether a path is a pipe, a socket or a device, which could make reading wait forever."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
-        return False  # a broken link, say: reading it reports why
+        return False  # a broken link, for example: reading it reports the reason
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
@@ -153,29 +153,29 @@ def _endings(formats: Sequence[TranscriptFormat]) -> str:
 
 
 class _UnreadableError(Exception):
-    """A whole file can't be used; the message says why."""
+    """A file can't be used at all; the error's text says why."""
 
 
 def read_file(
     path: Where, formats: Sequence[TranscriptFormat], format: str = "auto", *, max_bytes: int = MAX_BYTES
 ) -> ParsedFile:
-    """What the file at ``path`` holds, read as ``format`` or as the one of ``formats`` that recognises it.
+    """The content of the file at ``path``, read as ``format``, or as the one of ``formats`` that recognizes it.
 
-    The file may be compressed with gzip, and be UTF-8 or, with a byte order mark, UTF-16 or UTF-32. Whatever is wrong
-    with the file or with a part of it is among the result's problems. ``max_bytes`` limits its size when decompressed.
+    The file may be compressed with gzip. It is UTF-8 or, with a byte order mark, UTF-16 or UTF-32. Whatever is wrong
+    with the file or with a part of it is among the problems of the result. ``max_bytes`` limits the decompressed size.
 
     Raises:
         InputError: there is no format of that name.
     """
     by_name = {fmt.name: fmt for fmt in formats}
     if format != "auto" and format not in by_name:
-        raise InputError(f"no format is called {format!r}; known are auto, {', '.join(sorted(by_name))}")
+        raise InputError(f"there is no format {format!r}: use auto, {', '.join(sorted(by_name))}")
     started = perf_counter()
     uri, place = _uri(path), _printable(os.fspath(path))
     name = None if format == "auto" else format
     try:
         transcript = Transcript(uri, _name(path), _decoded(_content(path, max_bytes)))
-        chosen = by_name[format] if name else _recognised(transcript, formats)
+        chosen = by_name[format] if name else _recognized(transcript, formats)
     except _UnreadableError as error:
         return ParsedFile(uri, name, problems=(Problem(place=place, uri=uri, reason=str(error)),))
     entries: list[Entry] = []
@@ -204,17 +204,17 @@ def _uri(path: Where) -> str:
 def _real(path: Where) -> str:
     try:
         return os.path.realpath(path)
-    except ValueError:  # a NUL in the path: opening it reports that
+    except ValueError:  # the path holds a NUL; opening it reports that
         return os.path.abspath(path)
 
 
 def _printable(name: str) -> str:
-    """A file's name as text that can be printed and stored: bytes of it that aren't UTF-8 become U+FFFD."""
+    """The name of a file as text that can be printed and stored: bytes that aren't UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _name(path: Where) -> str:
-    """The file's name without folder and endings, the same whichever system's Unicode normal form the folder has."""
+    """The name of a file without folder and endings, in the normal form NFC, whichever one the file system uses."""
     full = unicodedata.normalize("NFC", _printable(os.path.basename(_real(path))))
     bare = full[:-3] if full.lower().endswith(".gz") else full
     return _ENDING.sub("", bare) or full
@@ -246,7 +246,7 @@ def _up_to(file: IO[bytes] | gzip.GzipFile, max_bytes: int) -> bytes:
 
 
 def _decoded(data: bytes) -> str:
-    """The text; in UTF-8, bytes that belong to no character become lone surrogates, for the formats to report."""
+    """The text of a file. Bytes that are not UTF-8 become lone surrogates, which the formats report as problems."""
     for magic, what in _KNOWN_BINARY:
         if data.startswith(magic):
             raise _UnreadableError(f"not a transcript but {what}")
@@ -274,7 +274,7 @@ def _wide(data: bytes, encoding: str) -> str:
     return text
 
 
-def _recognised(transcript: Transcript, formats: Sequence[TranscriptFormat]) -> TranscriptFormat:
+def _recognized(transcript: Transcript, formats: Sequence[TranscriptFormat]) -> TranscriptFormat:
     scored = sorted(((fmt.sniff(transcript), fmt.name, fmt) for fmt in formats), key=lambda s: (-s[0], s[1]))
     _log.debug("%s: %s", transcript.uri, ", ".join(f"{name} {score:.2f}" for score, name, _ in scored))
     known = "; ".join(f"{fmt.name} ({', '.join(sorted(fmt.suffixes))})" for fmt in formats)
@@ -292,16 +292,16 @@ def _recognised(transcript: Transcript, formats: Sequence[TranscriptFormat]) -> 
 
 
 def identify(namespace: str, entries: Iterable[Entry]) -> tuple[str, ...]:
-    """The name of each message of one file, in order, as ``identity.note_id`` gives it.
+    """The id of each message in a file, in order; see ``identity.note_id``.
 
-    Two messages of one name are the same message twice. Call it with all entries of a file at once: equal texts without
-    message ids are told apart by counting them.
+    Two messages with one id are the same message twice. Pass all entries of a file at once, since equal texts without
+    message ids are distinguished by counting them.
     """
     seen: Counter[tuple[str | None, str | None, str]] = Counter()
-    return tuple(_names(namespace, entries, seen))
+    return tuple(_ids(namespace, entries, seen))
 
 
-def _names(
+def _ids(
     namespace: str, entries: Iterable[Entry], seen: Counter[tuple[str | None, str | None, str]]
 ) -> Iterator[str]:
     for entry in entries:

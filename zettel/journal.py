@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 from zettel.errors import Call, ConflictError, InputError, Remedy, StoreDamagedError
 from zettel.model import (
+    LINK_FIELDS,
+    NOTE_FIELDS,
     Change,
     Commit,
     Erasure,
@@ -548,7 +550,7 @@ def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
             ]
         case LinkChange():
             sides: dict[str, Any] = {
-                k: side and {"to": change.target_id, "kind": change.kind, **side}
+                k: side and {"to": change.target_id, "kind": change.kind, **LINK_FIELDS.slim(side)}
                 for k, side in (("before", change.before), ("after", change.after))
             }
             return [FieldDiff(field="link", **sides, **common)]
@@ -566,15 +568,6 @@ def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
 
 
 # --------------------------------------------------------------------- redact
-
-
-BLANK: dict[str, Any] = {
-    "context": "", "keywords": [], "tags": [], "entities": [], "status": "active", "valid_until": None, "trust": 1.0,
-    "metadata": {}, "analyzed_by": "",
-}  # fmt: skip
-
-
-_TELLING = frozenset({"context", "keywords", "tags", "entities", "metadata"})  # fields that may hold words of the text
 
 
 def redact(
@@ -603,21 +596,35 @@ def _nameless(change: TopicChange, names: Set[str]) -> TopicChange:
 
 
 def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) -> Change:
-    def blank(note_id: str, side: dict[str, Any] | None) -> dict[str, Any] | None:
-        if side is None:
-            return None
-        gone = note_id == erased_id
-        return {
-            k: BLANK[k] if (gone and k in _TELLING) or (note_id, k, repr(v)) in quoted else v for k, v in side.items()
-        }
-
     match change:
         case NoteChange() | Revision():
-            update: dict[str, Any] = {k: blank(change.note_id, getattr(change, k)) for k in ("before", "after")}
-            if isinstance(change, Revision) and erased_id in (change.note_id, change.trigger, *change.derived_from):
+            sides = {k: _unquoted(change.note_id, getattr(change, k), erased_id, quoted) for k in ("before", "after")}
+            update: dict[str, Any] = dict(sides)
+            if isinstance(change, NoteChange):
+                update["own"] = _unquoted(change.note_id, change.own, erased_id, quoted)
+            elif erased_id in (change.note_id, change.trigger, *change.derived_from):
                 update["reason"] = ""
             return change.model_copy(update=update)
         case LinkChange() if erased_id in touched(change):
-            sides = {k: side and {**side, "reason": ""} for k in ("before", "after") if (side := getattr(change, k))}
-            return change.model_copy(update=sides)
+            return change.model_copy(update={k: _untold(getattr(change, k)) for k in ("before", "after")})
     return change
+
+
+def _unquoted(
+    note_id: str, side: dict[str, Any] | None, erased_id: str, quoted: Set[tuple[str, str, str]]
+) -> dict[str, Any] | None:
+    """A note's fields without what they have of an erased note's text."""
+    if side is None:
+        return None
+    telling = NOTE_FIELDS.telling if note_id == erased_id else frozenset()
+    return {
+        name: NOTE_FIELDS.blanked(name) if name in telling or (note_id, name, repr(value)) in quoted else value
+        for name, value in side.items()
+    }
+
+
+def _untold(side: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A link's fields without what they tell of its notes."""
+    if side is None:
+        return None
+    return {name: LINK_FIELDS.blanked(name) if name in LINK_FIELDS.telling else value for name, value in side.items()}

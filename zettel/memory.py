@@ -19,7 +19,7 @@ from zettel.ingest import ParsedFile, find_files, identify, read_file
 from zettel.journal import Target
 from zettel.linker import link_change
 from zettel.model import (
-    REVISABLE,
+    NOTE_FIELDS,
     Change,
     Commit,
     FileReport,
@@ -193,9 +193,8 @@ class Memory(MemoryView):
             InputError: no such field, or a value that can't be used.
             NotFoundError: there is no such note.
         """
-        allowed = [name for name in REVISABLE if name != "analyzed_by"]
-        if strange := sorted(set(fields).difference(allowed)):
-            raise InputError(f"{strange[0]!r} of a note can't be changed: only {', '.join(allowed)} can")
+        if strange := sorted(set(fields).difference(NOTE_FIELDS.by_hand)):
+            raise InputError(f"{strange[0]!r} of a note can't be changed: only {', '.join(NOTE_FIELDS.by_hand)} can")
         if fields.get("valid_until") is not None:
             fields["valid_until"] = read_time(fields["valid_until"], self._zone)[0]
 
@@ -205,7 +204,7 @@ class Memory(MemoryView):
                 after = revisable_fields(Note.model_validate({**note.model_dump(), **fields}))
             except ValidationError as error:
                 raise InputError(f"note {id!r} can't be changed so: {error}") from error
-            check_json({name: value for name, value in fields.items() if name != "valid_until"})
+            check_json({name: value for name, value in fields.items() if NOTE_FIELDS.by_name[name].is_json})
             revision = _revision(note, {k: v for k, v in after.items() if k in fields}, "changed by update()")
             return self._writer.revised(Draft("update", (revision,)), {note.id: note}) if revision.after else None
 

@@ -8,19 +8,17 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from zettel.fields import FieldTable, Fixed, Kept
+
 TimePrecision = Literal["second", "minute", "day", "month", "year"]
 Status = Literal["active", "superseded", "archived", "quarantined"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Cause = Literal["add", "ingest", "update", "use", "consolidate", "forget", "load", "edit", "undo"]
+#: Their order is part of the payload: a new kind goes behind, none is ever renamed or taken out.
 LinkKind = Literal[
     "similar", "next", "same_entity", "elaborates", "supersedes", "contradicts", "causes", "part_of"
 ]
 LINK_KINDS: tuple[LinkKind, ...] = get_args(LinkKind)
-
-#: The fields of a note that a commit may change. Text, time, speaker and sources never change.
-REVISABLE = (
-    "context", "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata", "analyzed_by",
-)  # fmt: skip
 
 
 class _Value(BaseModel):
@@ -72,31 +70,52 @@ class Source(_Value):
     sha256: str | None = Field(default=None, description="SHA-256 of the message's text as UTF-8, in hex.")
 
 
+class Lesson(_Value):
+    """What a later note taught an earlier one: a line of its card.
+
+    ``kind`` says how: "answered" its question, or came back to its subject "later". ``note_id`` names the note it was
+    learned from, whose ``time`` and ``speaker`` these are; ``text`` quotes that note.
+    """
+
+    kind: str
+    note_id: str
+    time: AwareDatetime | None = None
+    time_precision: TimePrecision | None = None
+    speaker: str | None = None
+    text: str
+
+
 class Note(_Value):
     """One memory: text that never changes, and annotations that commits may revise.
 
     ``time`` is when it happened, known to ``time_precision``; ``created_at`` is when the memory learned it. ``trust``
-    lies in [0, 1]. ``analyzed_by`` names the analyzer and its version ("local/1").
+    lies in [0, 1]. ``analyzed_by`` names the analyzer and its version ("local/1"). ``learned`` holds what later notes
+    added, oldest first.
     """
 
-    id: str
-    text: str
-    context: str = ""
-    keywords: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    entities: tuple[str, ...] = ()
-    time: AwareDatetime | None = None
-    time_precision: TimePrecision | None = None
-    created_at: AwareDatetime
-    valid_until: AwareDatetime | None = None
-    speaker: str | None = None
-    sources: tuple[Source, ...] = ()
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    status: Status = "active"
-    trust: float = Field(default=1.0, ge=0.0, le=1.0)
-    analyzed_by: str = ""
-    address: str = Field(default="", description='Its place in the topic tree ("3.1.7"); "" where it has none.')
-    ordinal: int = Field(ge=1, description="The n-th note this memory ever took in; counted from 1, never reused.")
+    id: Annotated[str, Fixed()]
+    text: Annotated[str, Fixed()]
+    context: Annotated[str, Kept(code=0, telling=True)] = ""
+    keywords: Annotated[tuple[str, ...], Kept(code=1, telling=True)] = ()
+    tags: Annotated[tuple[str, ...], Kept(code=2, telling=True)] = ()
+    entities: Annotated[tuple[str, ...], Kept(code=3, telling=True)] = ()
+    time: Annotated[AwareDatetime | None, Fixed()] = None
+    time_precision: Annotated[TimePrecision | None, Fixed()] = None
+    created_at: Annotated[AwareDatetime, Fixed()]
+    valid_until: Annotated[AwareDatetime | None, Kept(code=5)] = None
+    speaker: Annotated[str | None, Fixed()] = None
+    sources: Annotated[tuple[Source, ...], Fixed()] = ()
+    metadata: Annotated[dict[str, JsonValue], Kept(code=7, telling=True)] = Field(default_factory=dict)
+    status: Annotated[Status, Kept(code=4)] = "active"
+    trust: Annotated[float, Kept(code=6)] = Field(default=1.0, ge=0.0, le=1.0)
+    analyzed_by: Annotated[str, Kept(code=8, by_hand=False)] = ""
+    learned: Annotated[tuple[Lesson, ...], Kept(code=9, telling=True)] = ()
+    address: Annotated[str, Fixed()] = Field(
+        default="", description='Its place in the topic tree ("3.1.7"); "" where it has none.'
+    )
+    ordinal: Annotated[int, Fixed()] = Field(
+        ge=1, description="The n-th note this memory ever took in; counted from 1, never reused."
+    )
 
     @property
     def conversation(self) -> tuple[str, str] | None:
@@ -107,20 +126,42 @@ class Note(_Value):
         return first.conversation_id, first.session_id or ""
 
 
+#: The fields of a note that a commit may change. Text, time, speaker and sources never change.
+NOTE_FIELDS = FieldTable(Note)
+REVISABLE = NOTE_FIELDS.names
+
+
+class Evidence(_Value):
+    """What a program needs of why a link holds; its reason says it to people.
+
+    ``terms`` are what both notes share, as stems, rarest first; ``cosine`` is that of their vectors; ``quote`` what of
+    the one note the link rests on.
+    """
+
+    terms: tuple[str, ...] = ()
+    cosine: float | None = None
+    quote: str = ""
+
+
 class Link(_Value):
     """A typed, weighted, explained connection from one note to another."""
 
-    source_id: str
-    target_id: str
-    kind: LinkKind
-    weight: float = Field(gt=0.0, le=1.0)
-    reason: str
-    created_by: str
+    source_id: Annotated[str, Fixed()]
+    target_id: Annotated[str, Fixed()]
+    kind: Annotated[LinkKind, Fixed()]
+    weight: Annotated[float, Kept(code=0, always=True)] = Field(gt=0.0, le=1.0)
+    reason: Annotated[str, Kept(code=1, telling=True, always=True, blank="")]
+    created_by: Annotated[str, Kept(code=2, by_hand=False, always=True)]
+    evidence: Annotated[Evidence, Kept(code=3, telling=True, by_hand=False)] = Evidence()
 
     @property
     def key(self) -> tuple[str, str, str]:
         """What identifies it: there is at most one link of a kind between two notes, in one direction."""
         return self.source_id, self.target_id, self.kind
+
+
+#: The fields of a link beside its key.
+LINK_FIELDS = FieldTable(Link)
 
 
 class Topic(_Value):
@@ -151,7 +192,8 @@ class NoteChange(_Change):
     """A note arrives (``before`` is None) or is taken out again (``after`` is None).
 
     ``before`` and ``after`` hold its revisable fields; text, times and sources live in the note's row, found by
-    ``ordinal``. ``derived_from`` names the notes whose text its annotations quote.
+    ``ordinal``. ``derived_from`` names the notes whose text its annotations quote; ``own`` holds the values that
+    ``after`` would have without them, of those fields in which it would differ: what an erasure of them falls back to.
     """
 
     type: Literal["note"] = "note"
@@ -160,6 +202,13 @@ class NoteChange(_Change):
     before: dict[str, JsonValue] | None = None
     after: dict[str, JsonValue] | None = None
     derived_from: tuple[str, ...] = ()
+    own: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("before", "after")
+    @classmethod
+    def _whole(cls, side: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        """A side written before there was some field lacks it."""
+        return None if side is None else NOTE_FIELDS.whole(side)
 
 
 class Revision(_Change):
@@ -176,7 +225,7 @@ class Revision(_Change):
 
 
 class LinkChange(_Change):
-    """A link appears, changes or goes. ``before`` and ``after`` hold weight, reason and created_by."""
+    """A link appears, changes or goes. ``before`` and ``after`` hold weight, reason, created_by and evidence."""
 
     type: Literal["link"] = "link"
     source_id: str
@@ -184,6 +233,12 @@ class LinkChange(_Change):
     kind: LinkKind
     before: dict[str, JsonValue] | None = None
     after: dict[str, JsonValue] | None = None
+
+    @field_validator("before", "after")
+    @classmethod
+    def _whole(cls, side: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        """A side written before there was some field lacks it."""
+        return None if side is None else LINK_FIELDS.whole(side)
 
 
 class TopicChange(_Change):
@@ -360,18 +415,17 @@ class Verification(_Value):
 
 def revisable_fields(note: Note) -> dict[str, JsonValue]:
     """A note's revisable fields as changes hold them: JSON values, tuples as lists, datetimes as ISO 8601 text."""
-    return note.model_dump(mode="json", include=set(REVISABLE))
+    return NOTE_FIELDS.dump(note)
 
 
 def parsed_fields(fields: Mapping[str, JsonValue]) -> dict[str, Any]:
     """Revisable fields of a change or a store as a ``Note`` has them: lists as tuples, ISO 8601 text as datetimes."""
-    values: dict[str, Any] = dict(fields)
-    for name in ("keywords", "tags", "entities"):
-        if name in values:
-            values[name] = tuple(values[name])
-    if values.get("valid_until"):
-        values["valid_until"] = datetime.fromisoformat(values["valid_until"])
-    return values
+    return NOTE_FIELDS.parsed(fields)
+
+
+def link_fields(link: Link) -> dict[str, JsonValue]:
+    """What a link holds beside its key, as changes hold it."""
+    return LINK_FIELDS.dump(link)
 
 
 def day_of(time: datetime | None, ordinal: int) -> str:

@@ -18,6 +18,9 @@ from zettel.embedding import vector_key
 from zettel.errors import EmbedderMismatchError, InputError, StoreDamagedError
 from zettel.journal import State
 from zettel.model import (
+    LINK_FIELDS,
+    LINK_KINDS,
+    NOTE_FIELDS,
     Commit,
     Erasure,
     Link,
@@ -27,15 +30,13 @@ from zettel.model import (
     NoteChange,
     Problem,
     Revision,
+    link_fields,
     parsed_fields,
     revisable_fields,
 )
 from zettel.protocols import Passages, Reader, Store
 from zettel.snapshot import Snapshot
 
-#: Fields of a note that people may change in the graph; its text, time, speaker and sources never change.
-EDITABLE = ("context", "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata")
-_FIXED = ("text", "time", "time_precision", "speaker", "sources", "created_at", "ordinal")
 _AT_ONCE = 1_000  # notes written in one transaction
 _CHANGES = 20_000  # changes written in one
 _DRAWN = "drawn in the graph"
@@ -331,7 +332,9 @@ def _refusal(edit: Edit, now: Mapping[str, Note]) -> str:
 
 
 def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
-    for name in _FIXED:
+    for name in NOTE_FIELDS.fixed:
+        if name in ("id", "address"):
+            continue
         if getattr(note, name) != getattr(known, name):
             reason = f"its {name} was changed in the graph, which never changes: undo that by push --rebuild"
             yield Problem.of_note(note.id, reason)
@@ -343,7 +346,7 @@ def _fields_edited(note: Note, drawn: frozenset[str], before: Mapping[str, Any],
     if drawn != {tag for tag in before["tags"] if tag and len(tag) <= _LONGEST}:
         kept = [tag for tag in before["tags"] if tag in drawn or len(tag) > _LONGEST]
         graph["tags"] = [*kept, *sorted(drawn.difference(kept))]
-    for name in EDITABLE:
+    for name in NOTE_FIELDS.by_hand:
         if graph[name] != before[name]:
             yield Edit("note", note.id, name, before[name], graph[name], memory.get(name))
 
@@ -352,14 +355,15 @@ _LONGEST = 500  # characters of a tag that has a node; see ``store.neo4j.rows``
 
 
 def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str]) -> tuple[list[Edit], list[Problem]]:
-    before = {key: _side(link["weight"], link["reason"]) for key, link in base.links.items()}
-    graph, memory = ({k.key: _side(k.weight, k.reason) for k in reader.links()} for reader in (replica, source))
+    before = {key: _side(link) for key, link in base.links.items()}
+    graph, memory = ({link.key: _side(link_fields(link)) for link in reader.links()} for reader in (replica, source))
     edits = [
         Edit("link", key[0], key[2], before.get(key), graph.get(key), memory.get(key), key[1])
         for key in sorted(before.keys() | graph.keys())
         if before.get(key) != graph.get(key) and gone.isdisjoint(key[:2])
     ]
-    kinds = "SIMILAR, NEXT, SAME_ENTITY, ELABORATES, SUPERSEDES, CONTRADICTS, CAUSES or PART_OF"
+    *most, last = (kind.upper() for kind in LINK_KINDS)
+    kinds = f"{', '.join(most)} or {last}"
     odd = [
         Problem.of_note(a, f"{type_} to note {b} is no kind of link: use {kinds}")
         for a, b, type_ in replica.odd_links()
@@ -367,8 +371,9 @@ def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str])
     return edits, odd
 
 
-def _side(weight: float, reason: str) -> dict[str, Any]:
-    return {"weight": weight, "reason": reason or _DRAWN}
+def _side(link: Mapping[str, Any]) -> dict[str, Any]:
+    """What people may change of a link."""
+    return {**{name: link[name] for name in LINK_FIELDS.by_hand}, "reason": link["reason"] or _DRAWN}
 
 
 def unusable(edit: Edit, known: Note | None) -> str:
@@ -396,7 +401,7 @@ def is_stale(edit: Edit, reader: Reader) -> bool:
         memory = revisable_fields(notes[0])[edit.field] if notes else None
     else:
         key = edit.note_id, edit.target_id or "", edit.field
-        links = {link.key: _side(link.weight, link.reason) for link in reader.links([edit.note_id])}
+        links = {link.key: _side(link.model_dump()) for link in reader.links([edit.note_id])}
         memory = links.get(key)
     return memory not in (edit.memory, edit.graph)
 

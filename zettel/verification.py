@@ -15,7 +15,7 @@ from zettel.embedding import vector_key
 from zettel.errors import StoreDamagedError
 from zettel.index import ExactIndex
 from zettel.journal import State, apply, tree_faults
-from zettel.model import Note, Problem, Verification, revisable_fields
+from zettel.model import Note, Problem, Verification, link_fields, revisable_fields
 from zettel.protocols import Embedder, Passages, Reader, Store
 
 _SAMPLE = 50  # notes whose own vectors serve as queries
@@ -72,7 +72,7 @@ def _against_journal(reader: Reader, notes: list[Note], *, named: bool) -> Itera
     for note_id in sorted(shown.keys() | state.notes.keys()):
         if shown.get(note_id) != state.notes.get(note_id):
             yield Problem.of_note(note_id, _DIFFERS)
-    links = {k.key: k.model_dump(include={"weight", "reason", "created_by"}) for k in reader.links()}
+    links = {link.key: link_fields(link) for link in reader.links()}
     for key in sorted(links.keys() | state.links.keys()):
         if links.get(key) != state.links.get(key):
             yield Problem(place=f"link {' '.join(key)}", reason=_DIFFERS)

@@ -2,7 +2,7 @@
 
     python docs/images/make.py [QUERY ...]
 
-Needs Java and Maven, or a Neo4j (see ``zettel.neo4j.server``), Chromium, and the packages playwright and pillow.
+Needs Java and Maven, or a Neo4j (see ``zettel.neo4j.installation``), Chromium, and the packages playwright and pillow.
 """
 
 # ruff: noqa: INP001, E402 -- a script; what it shares with the tests is found by its folder
@@ -22,8 +22,9 @@ import browser_page
 import lighthouse
 
 from zettel import open_memory
-from zettel.neo4j import server as neo4j_server
 from zettel.neo4j.browser.pages import Pages
+from zettel.neo4j.installation import find
+from zettel.neo4j.server import Server
 
 FOLDER = Path(__file__).parent
 SIZE = (1320, 800)
@@ -46,11 +47,11 @@ SHOWN: dict[str, tuple[str, str] | None] = {
 
 def main(names: list[str]) -> None:
     """Start a server, have it hold the sample conversation, and take the pictures."""
-    installation = neo4j_server.find(ROOT / ".neo4j", "2026.08")
+    installation = find(ROOT / ".neo4j", "2026.08")
     with (
         tempfile.TemporaryDirectory() as home,
         Pages() as pages,
-        neo4j_server.Server(
+        Server(
             installation, Path(home, "server"), password=None, ports=(0, 0), settings=pages.settings
         ) as server,
     ):

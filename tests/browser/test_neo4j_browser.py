@@ -13,13 +13,15 @@ import pytest
 
 from zettel import Config, registry, replication
 from zettel.errors import InputError
-from zettel.neo4j import browser
+from zettel.neo4j import browser as neo4j_browser
+from zettel.neo4j import installation as neo4j_installation
 from zettel.neo4j import server as neo4j_server
 from zettel.neo4j.browser.pages import Pages
+from zettel.neo4j.releases import RELEASES
 from zettel.store.neo4j.schema import LINK_TYPES, UNIQUE
 
-QUERIES = browser.queries()
-RULES = json.loads(browser.style_command().removeprefix(":style "))
+QUERIES = neo4j_browser.queries()
+RULES = json.loads(neo4j_browser.style_command().removeprefix(":style "))
 LABELS = {name.partition(".")[2]: rule for name, rule in RULES.items() if name.startswith("node.")}
 TYPES = {name.partition(".")[2]: rule for name, rule in RULES.items() if name.startswith("relationship.")}
 WRITES = re.compile(r"\b(CREATE|MERGE|SET|DELETE|DETACH|REMOVE|FOREACH|LOAD|DROP|ALTER)\b", re.IGNORECASE)
@@ -53,14 +55,14 @@ def test_outside_of_comments_queries_only_read(name):
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_link_carries_the_whole_query(name):
-    address = browser.link("http://127.0.0.1:7474/browser/", QUERIES[name].text)
+    address = neo4j_browser.link("http://127.0.0.1:7474/browser/", QUERIES[name].text)
     assert parse_qs(urlsplit(address).query) == {"cmd": ["edit"], "arg": [QUERIES[name].text]}
 
 
 @pytest.mark.parametrize("lost", ["MATCH (n:A&B) RETURN n", "RETURN '#'"])
 def test_a_query_that_an_address_can_t_hold_is_refused(lost):
     with pytest.raises(InputError, match="paste the query"):
-        browser.link("http://127.0.0.1:7474/browser/", lost)
+        neo4j_browser.link("http://127.0.0.1:7474/browser/", lost)
 
 
 def test_the_style_has_a_rule_for_every_label_and_every_kind_of_link():
@@ -71,12 +73,12 @@ def test_the_style_has_a_rule_for_every_label_and_every_kind_of_link():
 def test_the_style_command_says_what_the_file_says():
     written = {
         (selector, *line.strip().rstrip(";").split(": "))
-        for selector, body in re.findall(r"^([\w.]+) \{\n(.*?)^\}", browser.style(), re.DOTALL | re.MULTILINE)
+        for selector, body in re.findall(r"^([\w.]+) \{\n(.*?)^\}", neo4j_browser.style(), re.DOTALL | re.MULTILINE)
         for line in body.splitlines()
     }
     said = {(s, k, f'"{v}"' if k == "caption" else v) for s, rule in RULES.items() for k, v in rule.items()}
     assert said == written
-    assert ";" not in browser.style_command() and "\n" not in browser.style_command()
+    assert ";" not in neo4j_browser.style_command() and "\n" not in neo4j_browser.style_command()
 
 
 def linear(color):
@@ -114,11 +116,11 @@ def place(request):
     if why := neo4j_place.why_none():
         pytest.skip(why)
     with ExitStack() as stack:
-        if request.param not in neo4j_server.RELEASES:
+        if request.param not in RELEASES:
             yield stack.enter_context(neo4j_place.server(request.param))
             return
         pages = stack.enter_context(Pages())
-        installation = neo4j_server.find(neo4j_place.INSTALLATIONS, request.param)
+        installation = neo4j_installation.find(neo4j_place.INSTALLATIONS, request.param)
         home = request.getfixturevalue("tmp_path_factory").mktemp("neo4j")
         running = neo4j_server.Server(
             installation, home, password="only-for-tests", ports=(0, 0), settings=pages.settings
@@ -171,14 +173,14 @@ def test_a_query_warns_of_nothing(driver, name):
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_query_finds_nothing_in_an_empty_memory_and_does_not_fail(driver, name):
-    graph, _ = run(driver, browser.queries('no "body", \\ no one')[name].text)
+    graph, _ = run(driver, neo4j_browser.queries('no "body", \\ no one')[name].text)
     assert len(graph.nodes) == 0
 
 
 def test_queries_can_be_about_another_namespace(driver):
-    graph, _ = run(driver, browser.queries("other")["session"].text)
+    graph, _ = run(driver, neo4j_browser.queries("other")["session"].text)
     assert len(graph.nodes) == 0  # its notes stand alone
-    graph, _ = run(driver, browser.queries("other")["editing"].text)
+    graph, _ = run(driver, neo4j_browser.queries("other")["editing"].text)
     assert {node["namespace"] for node in graph.nodes} == {"other"}
 
 
@@ -209,7 +211,7 @@ def test_the_changes_in_the_comments_come_back_as_edits(driver, place, opened):
     replica = registry.open_store(place.uri, namespace="edited", read_only=False, config=Config())
     with closing(replica):
         replication.push(memory._store, replica, origin="the test")
-        for name, change in changes(browser.queries("edited")["editing"].text).items():
+        for name, change in changes(neo4j_browser.queries("edited")["editing"].text).items():
             ids = iter([b.id] if name == "take a tag off" else [a.id, b.id])
             driver.execute_query(re.sub(r"\.\.\.", lambda _, ids=ids: next(ids), change))
         found = replication.find_edits(memory._store, replica)
@@ -267,8 +269,8 @@ def test_the_browser_draws_every_query_in_our_style(browser):
 def test_style_and_queries_can_be_pasted_or_dropped_and_a_wrong_query_is_seen_to_fail(browser):
     browser.await_guide()
     for apply in (
-        lambda: browser.run(browser.style_command()),
-        lambda: browser.drop("zettel.grass", browser.style().encode()),
+        lambda: browser.run(neo4j_browser.style_command()),
+        lambda: browser.drop("zettel.grass", neo4j_browser.style().encode()),
     ):
         browser.run(":style reset")
         browser.run(QUERIES["topics"].text)
@@ -276,7 +278,7 @@ def test_style_and_queries_can_be_pasted_or_dropped_and_a_wrong_query_is_seen_to
         apply()
         browser.run(QUERIES["topic"].text)
         assert LABELS["Topic"]["color"] in browser.fills()
-    browser.drop("zettel.zip", browser.favorites())
+    browser.drop("zettel.zip", neo4j_browser.favorites())
     assert sorted(browser.favorites("zettel")) == sorted(query.title for query in QUERIES.values())
     assert "Invalid input" in browser.run("MATCH (n RETURN n").error
 
@@ -284,7 +286,7 @@ def test_style_and_queries_can_be_pasted_or_dropped_and_a_wrong_query_is_seen_to
 def test_a_link_fills_the_editor_and_runs_nothing(page, place, driver):
     if place.server is None:
         pytest.skip(f"where the Browser of {place.uri} is, nobody said")
-    address = browser.link(place.server.browser_url, QUERIES["hubs"].text)
+    address = neo4j_browser.link(place.server.browser_url, QUERIES["hubs"].text)
     arguments = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     with page.opened(place.server.browser_url, place.uri, place.auth, **arguments) as opened:
         assert opened.editor.startswith(f"// {QUERIES['hubs'].title}")

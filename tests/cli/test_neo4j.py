@@ -21,7 +21,8 @@ from by_cypher import Hand
 
 import zettel
 from zettel.neo4j import browser
-from zettel.neo4j import server as neo4j_server
+from zettel.neo4j import installation as neo4j_installation
+from zettel.neo4j.releases import RELEASES
 
 NOWHERE = "bolt://127.0.0.1:9"
 
@@ -321,11 +322,11 @@ class Serving:
 @pytest.fixture
 def serve(memory, tmp_path):
     """Starts `zettel neo4j serve` in a folder of the test's own."""
-    if neo4j_place.releases()[0] not in neo4j_server.RELEASES:
+    if neo4j_place.releases()[0] not in RELEASES:
         pytest.skip("no release of its own is tested: a server is given, or the Neo4j on the PATH")
     if neo4j_place.why_none():
         pytest.skip(neo4j_place.why_none())
-    neo4j_server.find(neo4j_place.INSTALLATIONS, neo4j_place.releases()[0])
+    neo4j_installation.find(neo4j_place.INSTALLATIONS, neo4j_place.releases()[0])
     cache = tmp_path / "cache"
     (cache / "zettel").mkdir(parents=True)
     (cache / "zettel" / "neo4j").symlink_to(neo4j_place.INSTALLATIONS)

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from zettel.journal import BLANK, Ledger, State, Target, apply, redact
+from zettel.journal import Ledger, State, Target, apply, redact
 from zettel.model import (
+    LINK_FIELDS,
+    NOTE_FIELDS,
     Change,
     Commit,
     Erasure,
@@ -30,6 +32,8 @@ from zettel.model import (
     day_of,
 )
 from zettel.protocols import Draft, Passages
+
+BLANK = NOTE_FIELDS.blank
 
 START = datetime(2025, 3, 4, 18, 30, tzinfo=UTC)
 
@@ -115,7 +119,12 @@ class World:
         length, middle = len(note.text), len(note.text) // 2
         spans = ((0, length),) if ordinal % 4 else ((0, middle + 1), (middle, length))
         self.passages[key] = Passages(spans, np.linspace(-1, 1, 8 * len(spans), dtype=np.float32).reshape(-1, 8))
-        self.do(NoteChange(id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from)))
+        own = {"context": "alone"} if derived_from else {}
+        self.do(
+            NoteChange(
+                id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from), own=own
+            )
+        )  # fmt: skip
 
     def revise(
         self, note_id: str, *, trigger: str | None = None, derived_from: Sequence[str] = (), **after: Any
@@ -130,7 +139,9 @@ class World:
         )  # fmt: skip
 
     def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5) -> None:
-        after = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
+        after: dict[str, Any] = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
+        if weight < 1:
+            after["evidence"] = {"terms": [a, f"“{b}”"], "cosine": weight if kind == "similar" else None, "quote": b}
         self._relink(a, b, kind, after)
 
     def unlink(self, a: str, b: str, kind: Any = "similar") -> None:
@@ -138,6 +149,7 @@ class World:
 
     def _relink(self, a: str, b: str, kind: Any, after: dict[str, Any] | None) -> None:
         before = self.now.links.get((a, b, kind))
+        after = None if after is None else LINK_FIELDS.whole(after)
         self.do(LinkChange(id="", source_id=a, target_id=b, kind=kind, before=before, after=after))
 
     def grow(self, topic: int, **after: Any) -> None:
@@ -257,9 +269,13 @@ def replayed(commits: Sequence[Commit]) -> list[State]:
 # -------------------------------------------------------------- random changes
 
 IDS = "abcd"
+LESSON = {
+    "kind": "later", "note_id": "b", "time": "2025-03-04T18:30:00+01:00", "time_precision": "minute",
+    "speaker": "Maren", "text": "“so” it was",
+}  # fmt: skip
 VALUES: dict[str, list[Any]] = {
     "context": ["", "x", "y"], "keywords": [[], ["k"], ["k", "l"]], "status": ["active", "archived"],
-    "trust": [1.0, 0.5],
+    "trust": [1.0, 0.5], "learned": [[], [LESSON], [LESSON, {**LESSON, "kind": "answered", "time": None}]],
 }  # fmt: skip
 KINDS = ("similar", "causes")
 

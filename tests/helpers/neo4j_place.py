@@ -19,6 +19,8 @@ from pathlib import Path
 from neo4j import Driver, GraphDatabase
 
 from zettel.errors import StoreError
+from zettel.neo4j import installation as neo4j_installation
+from zettel.neo4j import releases as neo4j_releases
 from zettel.neo4j import server as neo4j_server
 
 #: Where releases are set up, once for all test runs.
@@ -48,12 +50,12 @@ def releases() -> list[str]:
     """What to test with: names of releases, "given", or "on the PATH"."""
     if os.environ.get("ZETTEL_TEST_NEO4J_URI"):
         return [GIVEN]
-    return _asked_for() or [_FOUND if shutil.which("neo4j") else next(iter(neo4j_server.RELEASES))]
+    return _asked_for() or [_FOUND if shutil.which("neo4j") else next(iter(neo4j_releases.RELEASES))]
 
 
-def installation(release: str) -> neo4j_server.Installation:
+def installation(release: str) -> neo4j_installation.Installation:
     """A Neo4j of a release, set up where it is not yet."""
-    return neo4j_server.find(INSTALLATIONS, None if release == _FOUND else release)
+    return neo4j_installation.find(INSTALLATIONS, None if release == _FOUND else release)
 
 
 @functools.cache
@@ -61,7 +63,7 @@ def why_none() -> str:
     """Why there is no server to test with; "" where there is one. Sets up what ``releases`` names."""
     if os.environ.get("ZETTEL_TEST_NEO4J_URI") or _asked_for():
         return ""
-    why = neo4j_server.missing()
+    why = neo4j_installation.missing()
     if not why:
         try:
             for release in releases():

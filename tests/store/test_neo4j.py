@@ -40,7 +40,7 @@ from zettel.filters import Filter
 from zettel.index.shortlist import Shortlister
 from zettel.memory import Memory
 from zettel.model import Note
-from zettel.neo4j import server as neo4j_server
+from zettel.neo4j.installation import Installation
 from zettel.neo4j.server import Server
 from zettel.protocols import Analyzer
 from zettel.replication import push
@@ -542,7 +542,7 @@ def test_a_read_that_others_wrote_into_is_done_again(open_memory: Open, monkeypa
 
 
 @pytest.fixture(scope="module")
-def installation() -> neo4j_server.Installation:
+def installation() -> Installation:
     """What servers that may be hurt are started from."""
     release = neo4j_place.releases()[0]
     if release == neo4j_place.GIVEN:
@@ -559,7 +559,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(installation: neo4j_server.Installation, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(installation: Installation, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server of this file's own, not started yet."""
     monkeypatch.setenv("NEO4J_PASSWORD", "only-for-tests")
     made = Server(installation, home, password="only-for-tests", ports=(0, 0))
@@ -600,7 +600,7 @@ def test_what_was_acknowledged_is_there_after_a_server_was_killed(server: Server
         assert len(memory.search("who says 3")) > 3
 
 
-def test_a_server_that_only_reads_is_read(server: Server, installation: neo4j_server.Installation, home: Path) -> None:
+def test_a_server_that_only_reads_is_read(server: Server, installation: Installation, home: Path) -> None:
     """It follows the one above, whose notes it finds."""
     settings = {"server.databases.default_to_read_only": "true"}
     with (

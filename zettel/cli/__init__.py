@@ -1,4 +1,4 @@
-"""The command line: a thin edge over ``zettel.Memory``, and the only place that knows typer and rich."""
+"""The command line: a thin layer over ``zettel.Memory``, and the only package that imports typer and rich."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zettel.cli._app import app
 def main() -> None:
     """The console script ``zettel``."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that knows no UTF-8 shows \u escapes instead of failing
+        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 then shows \u escapes, and nothing fails
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="zettel")
 

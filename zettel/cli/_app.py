@@ -1,4 +1,4 @@
-"""The commands put together, and how they end: exit code 0, 1 for what failed, 2 for a wrong call, 130 for Ctrl-C."""
+"""The app with all commands. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zettel.errors import ZettelError
 
 
 class _Commands(TyperGroup):
-    """Turns what zettel raises on purpose into one line on stderr."""
+    """Commands whose `ZettelError` is printed as one line on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

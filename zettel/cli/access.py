@@ -1,4 +1,4 @@
-"""Opening memories, and finding the notes that shortened ids mean."""
+"""Opening memories for a command, and finding notes by the beginning of their ids."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -32,7 +32,7 @@ _SHOWN = 10  # candidates that an ambiguous id lists
 def reading(
     address: str, *, namespace: str, embedder: str | None = None, timezone: str = "UTC", signals: str | None = None
 ) -> Iterator[Memory]:
-    """The memory at ``address``, opened for reading: it must exist, and nothing is written."""
+    """The memory at ``address``, opened for reading. It must exist, and nothing is written to it."""
     from zettel.config import Config
     from zettel.registry import open_memory
 
@@ -59,7 +59,7 @@ def writing(
     policies: str | None = None,
     make: bool = False,
 ) -> Iterator[Memory]:
-    """The memory at ``address``, opened for changes; ``make`` allows that it does not exist yet."""
+    """The memory at ``address``, opened for changes. It must exist, unless ``make`` is set."""
     from zettel.config import DEFAULT, Config
     from zettel.registry import open_memory
 
@@ -86,7 +86,7 @@ def store(address: str, namespace: str, *, read_only: bool) -> Store:
 
 
 def _let_in(opening: Callable[[], T]) -> T:
-    """What ``opening`` opens; where a server wants a password that the environment lacks, it is asked for."""
+    """The result of ``opening``. If a server refuses and the environment has no password, the user is asked for one."""
     try:
         return opening()
     except StoreAccessError:
@@ -97,13 +97,13 @@ def _let_in(opening: Callable[[], T]) -> T:
 
 
 def made_by(address: str, namespace: str) -> str | None:
-    """The fingerprint of the embedder that made a memory's vectors; None where there are none yet."""
+    """The fingerprint of the embedder that made a memory's vectors; None if there are none yet."""
     from zettel.config import DEFAULT
     from zettel.registry import open_store
 
     try:
         store = _let_in(lambda: open_store(address, namespace=namespace, read_only=True, config=DEFAULT))
-    except StoreError:  # opening the memory itself says what is wrong, or makes it
+    except StoreError:  # whoever opens the memory itself reports the error, or makes the memory
         return None
     try:
         return store.fingerprint()
@@ -112,11 +112,13 @@ def made_by(address: str, namespace: str) -> str | None:
 
 
 def find_id(memory: MemoryView, given: str) -> str:
-    """The id of the note that ``given`` names or begins; of notes that are gone, where no present one is meant.
+    """The id of the note whose id is ``given`` or begins with it.
+
+    Notes that were removed or erased are considered only if no present note has such an id.
 
     Raises:
-        InputError: several notes begin so.
-        NotFoundError: none does.
+        InputError: several ids begin with ``given``.
+        NotFoundError: no id does.
     """
     if given in memory:
         return given
@@ -137,7 +139,7 @@ def every_note(memory: MemoryView) -> list[Note]:
 
 
 def titles(memory: MemoryView) -> wording.Title:
-    """How the notes of a memory are called in a line about them."""
+    """A function that gives the title of a note by its id."""
 
     @cache
     def title(note_id: str) -> str:
@@ -147,11 +149,11 @@ def titles(memory: MemoryView) -> wording.Title:
 
 
 def topic_titles(memory: MemoryView) -> Callable[[int], str]:
-    """How the topics of a memory are called: by address and name, or by their id where they are gone."""
-    called = {topic.id: f"{topic.address} {wording.topic_name(topic)}" for topic in memory.topics()}
-    return lambda topic_id: called.get(topic_id, f"that is gone ({topic_id})")
+    """A function that gives the title of a topic by its id: address and name, or the id of one that was removed."""
+    known = {topic.id: f"{topic.address} {wording.topic_name(topic)}" for topic in memory.topics()}
+    return lambda topic_id: known.get(topic_id, f"that is gone ({topic_id})")
 
 
 def _ever(memory: MemoryView) -> set[str]:
-    """The ids of all notes that the journal speaks of."""
+    """The ids of all notes in the journal."""
     return {note_id for commit in memory.log() for change in commit.changes for note_id in touched(change)}

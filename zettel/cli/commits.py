@@ -1,4 +1,4 @@
-"""Commits and changes in words. Pure: values in, text out."""
+"""Descriptions of commits and changes. The functions are pure: values in, text out."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from zettel.model import (
 )
 from zettel.text import shorten
 
-_NAMED = 2  # notes of one kind of change that are named one by one; more are counted
-_VALUE = 60  # characters of an annotation that was replaced by another
+_NAMED = 2  # up to so many notes with one kind of change are named; more are only counted
+_VALUE = 60  # characters that are shown of an annotation that was replaced
 
-#: The field of a diff that tells a note's place among the topics.
+#: The field of a diff that holds the topic of a note.
 PLACE = "place"
 
-#: What a topic is called, by its id.
+#: The title of a topic, by its id.
 TopicTitle = Callable[[int], str]
 
 
 def summary(commit: Commit, title: Title) -> str:
-    """What a commit changed, in one line: notes by name where they are few, all else by counts."""
+    """What a commit changed, in one line: a few notes are named, everything else is counted."""
     changes = commit.changes
     named, counted = _sorted([*_notes(changes), *_statuses(changes), *_uses(changes)], title)
     named += [f"{', '.join(_fields(only))} of {title(only.note_id)} revised" for only in _single_revision(changes)]
@@ -43,7 +43,7 @@ def summary(commit: Commit, title: Title) -> str:
 
 
 def _undone(changes: Sequence[Change]) -> Iterator[str]:
-    """What was taken back; that notes change their places among the topics follows from it."""
+    """What was undone. Changes of topics are left out, since they follow from the rest."""
     taken_back = [c.undoes for c in changes if c.undoes and not isinstance(c, TopicChange | Placement)]
     if len(taken_back) == 1:
         yield f"takes back change {taken_back[0]}"
@@ -52,13 +52,13 @@ def _undone(changes: Sequence[Change]) -> Iterator[str]:
         yield f"takes back {len(taken_back)} changes of commit{'s' * (len(commits) > 1)} {', '.join(map(str, commits))}"
 
 
-_Told = tuple[str, list[str]]  # what happened to notes, with "note" in it, and their ids
+_Event = tuple[str, list[str]]  # what happened to notes, in words that contain "note", and the ids of the notes
 
 
-def _sorted(told: Iterable[_Told], title: Title) -> tuple[list[str], list[str]]:
-    """What happened to few notes, which are named, and what to many, which are counted."""
+def _sorted(happened: Iterable[_Event], title: Title) -> tuple[list[str], list[str]]:
+    """Descriptions of what happened to a few notes, with their titles, and of what happened to many, with counts."""
     named, counted = [], []
-    for what, ids in told:
+    for what, ids in happened:
         if 0 < len(ids) <= _NAMED:
             named.append(f"{what} {' and '.join(map(title, ids))}")
         elif ids:
@@ -66,14 +66,14 @@ def _sorted(told: Iterable[_Told], title: Title) -> tuple[list[str], list[str]]:
     return named, counted
 
 
-def _notes(changes: Sequence[Change]) -> Iterator[_Told]:
+def _notes(changes: Sequence[Change]) -> Iterator[_Event]:
     arrivals = [c for c in changes if isinstance(c, NoteChange)]
     yield "new note", [c.note_id for c in arrivals if c.after is not None and c.undoes is None]
     yield "note brought back", [c.note_id for c in arrivals if c.after is not None and c.undoes]
     yield "note taken out", [c.note_id for c in arrivals if c.after is None]
 
 
-def _statuses(changes: Sequence[Change]) -> Iterator[_Told]:
+def _statuses(changes: Sequence[Change]) -> Iterator[_Event]:
     for before, after, words in (
         (None, "archived", "note forgotten"),
         ("archived", None, "note brought back"),
@@ -85,14 +85,14 @@ def _statuses(changes: Sequence[Change]) -> Iterator[_Told]:
         yield words, [i for i, was, now in ways if was != now and before in (None, was) and after in (None, now)]
 
 
-def _uses(changes: Sequence[Change]) -> Iterator[_Told]:
+def _uses(changes: Sequence[Change]) -> Iterator[_Event]:
     yield "note used", [c.note_id for c in changes if isinstance(c, Use) and c.count > 0]
     yield "note no longer used", [c.note_id for c in changes if isinstance(c, Use) and c.count < 0]
     yield "note erased", [c.note_id for c in changes if isinstance(c, Erasure)]
 
 
 def _fields(revision: Revision) -> list[str]:
-    """The fields that it changes, apart from the status, which is told otherwise."""
+    """The fields that a revision changes, except the status, which `_statuses` describes."""
     return sorted(set(revision.after) - {"status"})
 
 
@@ -101,7 +101,7 @@ def _annotating(changes: Sequence[Change]) -> list[Revision]:
 
 
 def _single_revision(changes: Sequence[Change]) -> list[Revision]:
-    """The one revision of a commit that does little else, or none."""
+    """The revision of a commit that has only one and adds no note; empty for any other commit."""
     revisions = _annotating(changes)
     return revisions if len(revisions) == 1 and not any(isinstance(c, NoteChange) for c in changes) else []
 
@@ -121,7 +121,7 @@ def _links(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def _topics(changes: Sequence[Change]) -> Iterator[str]:
-    """What became of topics, and how many notes went from one to another, which arriving ones do as they settle."""
+    """What happened to topics, and how many notes moved from one to another; new notes are not counted as moved."""
     topics = [c for c in changes if isinstance(c, TopicChange)]
     yield from _some(sum(c.before is None for c in topics), "new topic")
     yield from _some(sum(c.after is None for c in topics), "topic", "gone")
@@ -142,7 +142,7 @@ def _some(number: int, noun: str, rest: str = "") -> Iterator[str]:
 
 
 def change_words(diff: FieldDiff) -> tuple[str, str]:
-    """A line of a diff: its sign (+ came, - went, ~ changed) and what happened to which field."""
+    """A line of a diff: its sign (+ added, - removed, ~ changed), and what happened to which field."""
     match diff.field:
         case "link":
             return _sign(diff), f"link {_link(diff.after or diff.before)}"
@@ -152,12 +152,12 @@ def change_words(diff: FieldDiff) -> tuple[str, str]:
             return ("+", "used") if diff.after == 1 else ("-", "a use taken back")
         case "topic":
             names = [shorten(_plain(name), _VALUE) for name in (diff.before, diff.after) if name]
-            return _sign(diff), f"topic {' → '.join(dict.fromkeys(names))}"  # once where it was only moved
+            return _sign(diff), f"topic {' → '.join(dict.fromkeys(names))}"  # one name if the topic was only moved
     return "~", field_words(diff.field, diff.before, diff.after)
 
 
 def moves(diffs: Sequence[FieldDiff], topic: TopicTitle) -> Iterator[str]:
-    """How many notes went from one topic to another; where those that came in the same commit are goes unsaid."""
+    """How many notes moved from one topic to another; notes that were added in the same commit are left out."""
     came = {d.note_id for d in diffs if d.field == "text" and d.before is None}
     ways = Counter((d.before, d.after) for d in diffs if d.field == PLACE and d.note_id not in came)
     for (before, after), number in ways.items():
@@ -166,7 +166,7 @@ def moves(diffs: Sequence[FieldDiff], topic: TopicTitle) -> Iterator[str]:
 
 
 def field_words(name: str, before: JsonValue, after: JsonValue) -> str:
-    """What was done to a field: of lists and of several lines what came and went, of all else before and after."""
+    """The change of a field: the items or lines that were added and removed, else the values before and after."""
     if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
         before, after = _lines(before), _lines(after)
     if isinstance(before, list) and isinstance(after, list):
@@ -202,7 +202,7 @@ def _plain(value: JsonValue) -> str:
 
 
 def events(changes: Sequence[Change], topic: TopicTitle) -> str:
-    """What the changes of one commit did to a note, but for its revisions."""
+    """What the changes of one commit did to a note, without its revisions."""
     words = [w for change in changes for w in _event(change, topic)]
     for what, links in (
         ("linked", [c for c in changes if isinstance(c, LinkChange) and c.before is None]),
@@ -227,5 +227,5 @@ def _event(change: Change, topic: TopicTitle) -> Iterator[str]:
 
 
 def revised(change: Revision) -> str:
-    """What a revision did to its note, field by field."""
+    """The changes of a revision, field by field."""
     return "; ".join(field_words(name, change.before[name], value) for name, value in change.after.items())

@@ -1,7 +1,7 @@
-"""What reaches the terminal: text without hidden commands in it, whole when piped; and JSON.
+"""Writing to the terminal: text without hidden commands, uncut in a pipe; and JSON.
 
-What a memory holds was written by anyone, and a terminal obeys control characters. So all text goes through ``clean``,
-and nothing is read as markup.
+Anyone may have written what a memory holds, and a terminal obeys control characters. So all text goes through
+``clean``, and nothing is read as markup.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-#: A piece of a line: text, or text and the style it is shown in.
+#: A piece of a line: a text, or a text and its style.
 Piece: TypeAlias = str | tuple[str, str]
 
 _UNBOUND = 1_000_000  # columns of tables and trees in a pipe: more than any row needs
 
-# Control characters but newline and tab, line separators, lone surrogates, and those that turn the direction of
-# writing, which make a line read other than it is.
+# Control characters except newline and tab, line separators, lone surrogates, and characters that reverse the direction
+# of writing and so make a line look like another one.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    r"""``text`` with what a terminal would obey made visible: an escape character becomes the four characters \x1b."""
+    r"""``text`` with control characters made visible: an escape character becomes the four characters \x1b."""
     return _HIDDEN.sub(lambda found: _visible(found[0]), text.replace("\r\n", "\n"))
 
 
@@ -38,10 +38,10 @@ def _visible(character: str) -> str:
 
 
 def write(*pieces: Piece, indent: int = 0, hang: int = 0, width: int | None = None) -> None:
-    """Print a line on stdout, indented; all but its first row by ``hang`` more.
+    """Print a line on stdout, indented by ``indent`` columns; all rows except the first by ``hang`` more.
 
     On a terminal it is wrapped to the terminal's width, or to ``width`` columns if that is less. In a pipe it is
-    wrapped only where a ``width`` is given, so that a line can be found again by its words.
+    wrapped only if ``width`` is given, so that a search for words can find the line.
     """
     console = _stdout()
     if console.is_terminal:
@@ -58,7 +58,7 @@ def write(*pieces: Piece, indent: int = 0, hang: int = 0, width: int | None = No
 
 
 def _rows(line: Text, console: Console, room: int, narrow: int) -> list[Text]:
-    """A line wrapped: its first row into ``room`` columns, the others into ``narrow`` ones."""
+    """A wrapped line: its first row has at most ``room`` columns, the others have ``narrow``."""
     line.expand_tabs()
     first = line.wrap(console, room)[0]
     rest = line[len(first) :]
@@ -75,7 +75,7 @@ def _text(pieces: Sequence[Piece]) -> Text:
 
 
 def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    """Print a table on stdout; numbers stand to the right. In a pipe nothing of it is cut or wrapped."""
+    """Print a table on stdout with numbers aligned to the right. In a pipe nothing is cut or wrapped."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for place, header in enumerate(headers):
         numbers = bool(rows) and isinstance(rows[0][place], int)
@@ -86,7 +86,7 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str | int]]) -> 
 
 
 def write_tree(root: Sequence[Piece], branches: Iterable[tuple[int, Sequence[Piece]]]) -> None:
-    """Print a tree on stdout: its root, and the lines below with their depths, each before those below it."""
+    """Print a tree on stdout: its root, and the lines below it with their depths from 1, in order from the top."""
     tree = Tree(_text(root), guide_style="dim")
     open_branches = [tree]
     for depth, pieces in branches:
@@ -96,9 +96,9 @@ def write_tree(root: Sequence[Piece], branches: Iterable[tuple[int, Sequence[Pie
 
 
 def write_json(value: Any) -> None:
-    r"""Print a value, or a model, as one line of JSON on stdout, at once.
+    r"""Print a value, or a model, as one line of JSON on stdout, without buffering.
 
-    Characters that a terminal would obey stand in it as ``\u`` escapes, which say the same.
+    Control characters are written as ``\u`` escapes, which mean the same in JSON.
     """
     plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
     ascii_only = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
@@ -112,23 +112,23 @@ def _as_json(value: Any) -> Any:
 
 
 def warn(message: str) -> None:
-    """Say something on stderr that is no result."""
+    """Print a message on stderr that is not part of the result."""
     _stderr().print(Text(clean(message)), soft_wrap=True)
 
 
 def fail(message: str) -> None:
-    """Say on stderr, in one red line, what failed."""
+    """Print an error on stderr, in one red line."""
     _stderr().print(Text("error: " + clean(" ".join(message.split())), "red"), soft_wrap=True)
 
 
 def progress_console() -> Console | None:
-    """The console for a progress bar: stderr where it is a terminal, else None."""
+    """The console for a progress bar: stderr if it is a terminal, else None."""
     console = _stderr()
     return console if console.is_terminal else None
 
 
 def _unbound(console: Console) -> Console:
-    """The console, in a pipe without a width at which rows would be wrapped."""
+    """The console; in a pipe it is so wide that no row is wrapped."""
     if not console.is_terminal:
         console.width = _UNBOUND
     return console

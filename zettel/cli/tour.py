@@ -1,4 +1,4 @@
-"""What the demo shows: a conversation taken in, its topics and links, a card that evolves, undo, and time travel."""
+"""The demo: a conversation is ingested, then come its topics and links, a card that evolves, undo and time travel."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from zettel.model import Hit, Note
 _SESSIONS = re.compile(r"^(?=# )", re.MULTILINE)
 _WIDTH = 100
 
-# Both are among the questions of samples/questions.json, and these answers are those given there.
+# Both questions are in samples/questions.json, with their answers.
 _DOG = "What is the dog called?"
 _LIGHT = "Why did the light go out for eleven minutes in 1911?"
 _LINKS = 3
-_RIDDLE = 4  # the commit of 27 April, where the riddle of the light is told; it is solved on 19 October
+_RIDDLE = 4  # the commit of 27 April, in which the riddle of the light is posed; it is solved on 19 October
 
 
 class Tour:
-    """One run. ``name`` is what the memory is called in the commands shown."""
+    """One run of the demo. ``name`` is the memory's name in the commands that are shown."""
 
     def __init__(self, memory: Memory, name: str, transcript: Path) -> None:
         self._memory = memory
@@ -35,7 +35,7 @@ class Tour:
         self._transcript = transcript
 
     def run(self) -> None:
-        """The parts, in order."""
+        """Show all parts, in order."""
         self._ingest()
         self._draw_topics()
         dog = self._ask_and_look_around()
@@ -82,7 +82,7 @@ class Tour:
         return note
 
     def _go_back(self) -> tuple[Note, Note]:
-        """Ask the riddle as of the day it was told, and now; the note that tells it, and the one that solves it."""
+        """Ask the riddle as of its own day, and now. Returns the note that poses it, and the one that solves it."""
         write()
         self._search(_LIGHT, f" -k 1 --as-of {_RIDDLE}")
         (riddle,) = self._memory.as_of(_RIDDLE).search(_LIGHT, 1)
@@ -94,10 +94,10 @@ class Tour:
         return riddle.note, answer.note
 
     def _see_a_card_evolve(self, riddle: Note, answer: Note) -> None:
-        """Show the riddle's card, which the answer's arrival has added to, and take that back."""
+        """Show the riddle's card, to which the arrival of the answer added a line, and undo that."""
         changes = (entry.change for entry in self._memory.history(riddle.id))
         revision = next((c for c in changes if c.type == "revision" and c.trigger == answer.id), None)
-        if revision is None:  # with another embedder than the default one, others may be found and linked
+        if revision is None:  # an embedder other than the default one may find and link other notes
             return
         show = f"show {wording.short_id(riddle.id)}"
         self._command(show, "the riddle's card has learned from notes that came later")
@@ -136,7 +136,7 @@ class Tour:
         write((said, "dim"), (hit.note.text, "bold"), indent=2, hang=2, width=_WIDTH)
 
     def _command(self, words: str, remark: str = "") -> None:
-        """Print a command; the memory, which comes first, is put in here."""
+        """Print a command. The name of the memory is inserted after the command's name."""
         name, _, rest = words.partition(" ")
         typed = f"zettel {name} {self._name} {rest}".rstrip()
         write(("$ ", "dim"), (typed, "cyan"), (f"  # {remark}" if remark else "", "dim"))

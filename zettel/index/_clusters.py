@@ -1,8 +1,8 @@
 """Sums of vectors that are exact in any order, and the division of points into two clusters.
 
-Vectors are rounded to whole multiples of 2**-16, about as finely as float16 keeps them, and held as whole numbers in
-float64. Sums of them, and products of one of them with such a sum, stay below 2**53 for up to two million unit vectors.
-So they are exact: the same whatever the order of adding and removing, on any machine, alone or in a batch.
+Vectors are rounded to whole multiples of 2**-16, which is about the precision of float16, and kept as whole numbers in
+float64. Sums of them, and products of a vector and such a sum, stay below 2**53 for up to two million unit vectors.
+So they are exact: they don't depend on the order of adding and removing, on the machine, or on batches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zettel.protocols import Vector
 
-Whole = NDArray[np.float64]  # whole numbers, held as float64
+Whole = NDArray[np.float64]  # whole numbers, stored as float64
 
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -32,8 +32,8 @@ def whole(vectors: Vector) -> Whole:
 class Sums:
     """The sum and the number of the vectors in each of many clusters, by slot.
 
-    A cluster's features add up, as in BIRCH (Zhang, Ramakrishnan & Livny 1996): a cluster of clusters has the sum of
-    their sums. The direction of the sum is the cluster's centroid for cosine similarity.
+    As in BIRCH (Zhang, Ramakrishnan & Livny 1996), the sum of a cluster of clusters is the sum of their sums. The
+    direction of the sum is the cluster's centroid for cosine similarity.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Sums:
         self._used = 0
 
     def take(self) -> int:
-        """A slot for a cluster without any vectors."""
+        """A free slot, for a cluster that has no vectors yet."""
         slot = self._free.pop() if self._free else self._new()
         self._values[slot], self.counts[slot] = 0, 0  # a draft that was dropped may have used it
         self._stale.add(slot)
@@ -81,7 +81,7 @@ class Sums:
         self._free.append(slot)
 
     def add(self, slots: Sequence[int], total: Whole, count: int) -> None:
-        """Add a sum of ``count`` vectors to each of different clusters; with -total and -count it is taken out."""
+        """Add a sum of ``count`` vectors to each of several clusters; -total and -count remove it."""
         if self._values.shape[1] != len(total):
             self._values = np.zeros((len(self.counts), len(total)))
             self._units = np.zeros((len(self.counts), len(total)), np.float32)
@@ -95,7 +95,7 @@ class Sums:
         return self._values[list(slots)]
 
     def by_nearness(self, slots: Sequence[int], vector: Whole) -> list[int]:
-        """The clusters, counted from 0, in the order of their centroids' cosines with a vector, the nearest first."""
+        """The places in ``slots``, in the order of the centroids' cosines with a vector, the nearest first."""
         self._refresh()
         rows = list(slots)
         cosines = self._values[rows] @ vector / self._norms[rows]
@@ -108,12 +108,12 @@ class Sums:
         return result
 
     def means(self, slots: Sequence[int]) -> Vector:
-        """The mean of each cluster's vectors, ``(n, d)``; zero where it has none."""
+        """The mean of each cluster's vectors, ``(n, d)``; zero if a cluster has none."""
         rows = list(slots)
         return (self._values[rows] / (_SCALE * np.maximum(self.counts[rows], 1))[:, None]).astype(np.float32)
 
     def _refresh(self) -> None:
-        """Bring norms and directions up to date: not at each addition, of which a split makes dozens at a time."""
+        """Bring norms and directions up to date. This is not done at each addition, since a split makes dozens."""
         if self._stale:
             rows = list(self._stale)
             values = self._values[rows]
@@ -128,10 +128,10 @@ def _doubled(column: NDArray[_Number]) -> NDArray[_Number]:
 
 
 def halves(points: Whole, least: int = 1) -> tuple[list[int], list[int]]:
-    """Divide points ``(n, d)`` in two by spherical 2-means (Dhillon & Modha 2001), the larger part first.
+    """Divide points ``(n, d)`` into two parts by spherical 2-means (Dhillon & Modha 2001), the larger part first.
 
-    Each part holds at least a quarter of the points, and at least ``least``. Nothing is drawn by lot: it starts from
-    the outermost point and the one opposite.
+    Each part has at least a quarter of the points, and at least ``least``. Nothing is random: the division starts from
+    the outermost point and the point opposite.
     """
     n = len(points)
     least = max(least, -(-n // 4))
@@ -155,10 +155,10 @@ def halves(points: Whole, least: int = 1) -> tuple[list[int], list[int]]:
 
 
 def relocated(points: Whole, homes: NDArray[np.int64], *, least: int, most: int) -> NDArray[np.int64]:
-    """One round of k-means: which cluster each of the points ``(n, d)`` is in, once those nearer to another went there.
+    """The clusters of the points ``(n, d)`` after one round of k-means, in which points move to a nearer cluster.
 
-    ``homes`` are the clusters, 0, 1, 2 ..., that they are in so far. Those that gain most by going go first; none makes
-    a cluster smaller than ``least`` or larger than ``most``.
+    ``homes`` are their clusters before it: 0, 1, 2 ... The points that gain most by moving move first. A move must not
+    make a cluster smaller than ``least`` or larger than ``most``.
     """
     members = homes == np.arange(homes.max() + 1)[:, None]
     totals = members.astype(np.float64) @ points

@@ -1,4 +1,4 @@
-"""What nearness is decided by: always the same from the same notes, in whatever order they came."""
+"""The nearest notes and the spread of cosines; both follow from the notes alone, not from the order of arrival."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zettel.sampling import sample_key
 
 __all__ = ["Nearest", "best", "sample_key", "spread"]
 
-_STEPS = 1 << 20  # in which cosines are counted where their sum must not depend on its order
+_STEPS = 1 << 20  # cosines are rounded to multiples of its inverse, so that their sum does not depend on its order
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The rows nearest to a vector, best first, and mean and standard deviation of all ``n`` searched rows' cosines."""
+    """The rows nearest to a vector, best first; mean and standard deviation of the cosines of all ``n`` rows."""
 
     rows: NDArray[np.int64]
     cosines: NDArray[np.float32]
@@ -29,7 +29,7 @@ class Nearest:
 
 
 def best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The places of the ``k`` highest scores, best first; equal ones by ordinal."""
+    """The places of the ``k`` highest scores, best first; equal scores are ordered by ordinal."""
     among = np.arange(len(scores))
     if k < len(scores):
         among = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
@@ -37,7 +37,7 @@ def best(scores: Vector, ordinals: NDArray[np.int64], k: int) -> NDArray[np.int6
 
 
 def spread(cosines: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Mean and standard deviation, summed in whole numbers: the same in whatever order the rows stand."""
+    """Mean and standard deviation, summed as whole numbers, so that the order of the rows doesn't matter."""
     counted = np.rint(cosines.astype(np.float64) * _STEPS).astype(np.int64)
     mean = int(counted.sum()) / len(counted) / _STEPS
     square = int(counted @ counted) / len(counted) / _STEPS**2

@@ -1,9 +1,9 @@
-"""Locality-sensitive hashing: on which side of random planes a vector lies, in bits, tells how near it is to others.
+"""Locality-sensitive hashing: one bit for each of many random planes says on which side of it a vector lies.
 
-Two vectors at an angle lie on different sides of a random plane with probability angle / pi, so that the bits in which
-their codes differ estimate their cosine (Charikar 2002, "Similarity estimation techniques from rounding algorithms").
-The planes are those of random rotations: at right angles to each other they tell more than as many drawn one by one
-(Ji et al. 2012, "Super-bit locality-sensitive hashing").
+Two vectors lie on different sides of a random plane with the probability angle / pi. So the number of bits in which
+their codes differ is an estimate of their cosine (Charikar 2002, "Similarity estimation techniques from rounding
+algorithms"). The planes are those of random rotations: planes at right angles to each other give better estimates than
+as many independent ones (Ji et al. 2012, "Super-bit locality-sensitive hashing").
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SCALE = 2.0**16  # vectors and planes are rounded to whole multiples of its inv
 
 
 class Codes:
-    """The codes of an index's passages, word by word, ``(bits / 64, passages)``, so that a scan reads in order."""
+    """The codes of an index's passages, shape ``(bits / 64, passages)``, so that a scan reads memory in order."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
@@ -34,7 +34,7 @@ class Codes:
         self._cosines = np.cos(np.pi * np.arange(bits + 1) / bits)
 
     def cover(self, vectors: Vector) -> None:
-        """Encode those of ``vectors`` that came since the last time: all beyond the number then covered."""
+        """Encode the vectors that are new since the last call: those beyond the number that has codes."""
         n = len(vectors)
         if n > self._words.shape[1]:
             room = np.empty((len(self._words), max(n, 2 * self._n)), np.uint64)
@@ -44,19 +44,19 @@ class Codes:
         self._n = max(n, self._n)
 
     def covering(self, n: int) -> Code | None:
-        """The codes of all ``n`` passages; None where there are some that were never asked for."""
+        """The codes of all ``n`` passages; None if some passages have no codes yet."""
         return self._words[:, :n] if n and self._n == n else None
 
     def resume(self, codes: Code) -> None:
-        """Take up codes that were saved."""
+        """Use codes that were saved, in place of the present ones."""
         self._words, self._n = codes, codes.shape[1]
 
     def wipe(self, passages: slice) -> None:
-        """Leave nothing of passages that went; those not covered yet are passed over."""
+        """Overwrite the codes of removed passages; a passage without a code is skipped."""
         self._words[:, passages] = 0
 
     def differences(self, vector: Vector, passages: NDArray[np.int64] | None = None) -> NDArray[np.uint16]:
-        """In how many bits a vector differs from each passage covered, or from those named."""
+        """The number of bits in which the code of a vector differs from that of each passage, or of those given."""
         code = encode(vector[None], self.bits)[:, 0]
         words = self._words[:, : self._n]
         total = np.zeros(self._n if passages is None else len(passages), np.uint16)
@@ -65,14 +65,14 @@ class Codes:
         return total
 
     def cosines(self, differences: NDArray[np.uint16]) -> NDArray[np.float64]:
-        """The cosines that numbers of differing bits stand for."""
+        """The cosines that follow from numbers of differing bits."""
         return self._cosines.take(differences)
 
 
 def encode(vectors: Vector, bits: int) -> Code:
     """The codes of vectors ``(n, d)``, as ``(bits / 64, n)`` words; ``bits`` is a multiple of 64.
 
-    A vector's code depends neither on the others in the call nor on the machine: all products are exact.
+    All products are exact, so the code of a vector depends neither on the other vectors nor on the machine.
     """
     planes = _planes(bits, vectors.shape[1])
     codes = np.empty((bits // 64, len(vectors)), np.uint64)
@@ -84,18 +84,18 @@ def encode(vectors: Vector, bits: int) -> Code:
 
 
 def mark(bits: int, dimension: int) -> str:
-    """A word for the planes: codes of different marks can't be compared."""
+    """A hash of the planes. Codes can be compared only if their marks are equal."""
     sides = np.packbits(_planes(bits, dimension) > 0).tobytes()
     return hashlib.blake2b(sides, digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=4)
 def _planes(bits: int, dimension: int) -> NDArray[np.float64]:
-    """The normals of the planes ``(bits, dimension)``, as whole numbers: rows of as many rotations as it takes."""
+    """The normals of the planes ``(bits, dimension)``, as whole numbers: the rows of as many rotations as needed."""
     random = np.random.default_rng(_SEED)
     rotations = []
     for _ in range(-(-bits // dimension)):
         q, r = np.linalg.qr(random.normal(size=(dimension, dimension)))
-        rotations.append((q * np.sign(np.diag(r))).T)  # with these signs, every rotation is as likely (Mezzadri 2007)
+        rotations.append((q * np.sign(np.diag(r))).T)  # these signs make all rotations equally likely (Mezzadri 2007)
     whole: NDArray[np.float64] = np.rint(np.concatenate(rotations)[:bits] * _SCALE)
     return whole

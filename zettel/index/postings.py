@@ -1,4 +1,4 @@
-"""An inverted index that notes enter and leave: which terms stand in which notes."""
+"""An inverted index to which notes are added and from which they are removed: the notes that have each term."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _REST = (1 << _ROW) - 1
 
 
 class Postings:
-    """Terms by row, in a note's text and in its annotations.
+    """The rows of each term, in texts and in annotations.
 
-    A term's entries lie in one sorted array of 64-bit numbers: eight bytes each, where a dict takes a hundred.
+    The entries of a term are a sorted array of 64-bit numbers: eight bytes each, while a dict needs a hundred.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Postings:
         self._postings: dict[str, Posting] = {}
 
     def put(self, row: int, text: Iterable[str], annotations: Iterable[str]) -> None:
-        """Enter a new row's terms."""
+        """Add the terms of a new row."""
         counts, noted = Counter(text), frozenset(annotations)
         self._said[row], self._noted[row] = tuple(counts), noted
         for term, count in counts.items():
@@ -40,7 +40,7 @@ class Postings:
             self._set(term, row, 0, noted=True)
 
     def annotate(self, row: int, annotations: Iterable[str]) -> None:
-        """Exchange a row's annotation terms; those of its text stay."""
+        """Replace the annotation terms of a row; the terms of its text stay."""
         self._turn(row)
         before, after = self._noted.get(row, frozenset()), frozenset(annotations)
         self._noted[row] = after
@@ -48,7 +48,7 @@ class Postings:
             self._set(term, row, self._count(term, row), noted=term in after)
 
     def remove(self, row: int) -> None:
-        """Take a row's terms out; nothing where it has none."""
+        """Remove the terms of a row, if it has any."""
         self._turn(row)
         for term in {*self._said.pop(row, ()), *self._noted.pop(row, ())}:
             self._set(term, row, 0, noted=False)
@@ -63,14 +63,14 @@ class Postings:
     # ------------------------------------------------------------ saving, loading
 
     def packed(self, renumbered: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-        """All terms, how many entries each has, and the entries, under new numbers for rows: in order, as the old."""
+        """All terms, the number of entries of each, and the entries. ``renumbered`` gives rows new, rising numbers."""
         names = sorted(self._entries)
         lengths = np.array([len(self._entries[term]) for term in names], np.int64)
         entries = self._all(names)
         return names, lengths, renumbered[entries >> _ROW] << _ROW | entries & _REST
 
     def unpack(self, names: Sequence[str], lengths: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        """Take up what ``packed`` gave, in place of all there is."""
+        """Replace everything by the result of ``packed``."""
         ends = np.cumsum(lengths)
         packed = memoryview(entries.tobytes())
         for term, start, end in zip(names, (ends - lengths).tolist(), ends.tolist(), strict=True):
@@ -79,7 +79,7 @@ class Postings:
         self._is_turned = False
 
     def _turn(self, row: int) -> None:
-        """List the terms of each row, where they were loaded by term: the first change needs them, no search does."""
+        """List the terms of each row, if they were loaded by term. The first change needs this; no search does."""
         if self._is_turned or row in self._noted:
             return
         names = list(self._entries)
@@ -112,7 +112,7 @@ class Postings:
             if there:
                 del entries[place]
             if not entries:
-                del self._entries[term]  # a word of a note that went
+                del self._entries[term]  # no note has the term any more
         elif there:
             entries[place] = entry
         else:
@@ -128,7 +128,7 @@ class Postings:
 
     @staticmethod
     def _place(entries: array[int], row: int) -> int:
-        """Where a row's entry stands or belongs; nearly always at the end."""
+        """The place of a row's entry, or the place to insert it: nearly always the end."""
         if not entries or entries[-1] >> _ROW < row:
             return len(entries)
         return bisect_left(entries, row << _ROW)

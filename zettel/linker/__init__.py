@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pydantic import JsonValue
-
 from zettel.asking import Asking, links_of
-from zettel.model import Link, LinkChange, LinkKind
+from zettel.model import Link, LinkChange, LinkKind, link_fields
 from zettel.protocols import Arrival, LinkRule
 
 MADE_BY_RULES = "linker/"
@@ -74,9 +72,5 @@ def link_change(link: Link, *, replaces: Link | None = None, gone: bool = False)
     before = link if gone else replaces
     return LinkChange(
         id="", source_id=link.source_id, target_id=link.target_id, kind=link.kind,
-        before=None if before is None else _fields(before), after=None if gone else _fields(link),
+        before=None if before is None else link_fields(before), after=None if gone else link_fields(link),
     )  # fmt: skip
-
-
-def _fields(link: Link) -> dict[str, JsonValue]:
-    return link.model_dump(include={"weight", "reason", "created_by"})

@@ -1,1 +1,1 @@
-"""What surrounds a memory on a Neo4j server: a server of one's own, and what its Browser is given."""
+"""A Neo4j server on this computer, and what its Browser needs to show a memory."""

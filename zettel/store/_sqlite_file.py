@@ -73,8 +73,13 @@ def _v2_topics(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _v3_link_fields(db: sqlite3.Connection) -> None:
+    # What a link holds beside weight, reason and created_by, but what has its default: as JSON, as of a note.
+    db.execute("ALTER TABLE links ADD COLUMN fields TEXT NOT NULL DEFAULT '{}'")
+
+
 #: Step n brings a file from version n - 1 to n. A step that was released never changes; a new one is added behind it.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics, _v3_link_fields)
 
 
 class SQLiteFile:

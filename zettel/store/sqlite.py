@@ -24,8 +24,10 @@ from zettel.errors import (
     HeadMovedError,
     StoreError,
 )
+from zettel.fields import FieldTable
 from zettel.model import (
-    REVISABLE,
+    LINK_FIELDS,
+    NOTE_FIELDS,
     Change,
     Commit,
     Erasure,
@@ -189,7 +191,7 @@ class SQLiteStore(SQLiteFile):
     def links(self, ids: Iterable[str] | None = None, kinds: Sequence[LinkKind] | None = None) -> list[Link]:
         """See ``protocols.Reader``."""
         self.head()
-        query = "SELECT source, target, kind, weight, reason, created_by FROM links"
+        query = "SELECT source, target, kind, weight, reason, created_by, fields FROM links"
         condition, values = "ns = ?", [self._ns, *(kinds or ())]
         if kinds is not None:
             condition += f" AND kind IN {_marks(list(kinds))}"
@@ -216,11 +218,11 @@ class SQLiteStore(SQLiteFile):
             self._sync_ids()
         return [self._ordinals[note_id] for note_id in wanted if note_id in self._ordinals]
 
-    def _link(self, row: tuple[int, int, str, float, str, str]) -> Link:
-        source, target, kind, weight, reason, created_by = row
+    def _link(self, row: tuple[int, int, str, float, str, str, str]) -> Link:
+        source, target, kind, weight, reason, created_by, fields = row
         return Link.model_construct(
             source_id=self._ids[source], target_id=self._ids[target], kind=kind, weight=weight, reason=reason,
-            created_by=created_by,
+            created_by=created_by, **{**LINK_FIELDS.defaults(), **LINK_FIELDS.parsed(json.loads(fields))},
         )  # fmt: skip
 
     def topics(self) -> dict[int, TopicRow]:
@@ -430,13 +432,13 @@ class SQLiteStore(SQLiteFile):
                 self._one(
                     """UPDATE notes SET present = ?, fields = ?, topic = NULL
                        WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1""",
-                    after is not None, _packed(after or {}), self._ns, ordinal, note_id,
+                    after is not None, _packed(NOTE_FIELDS, after or {}), self._ns, ordinal, note_id,
                 )  # fmt: skip
             case Revision(note_id=note_id, after=after):
                 if change.trigger is not None:
                     self._count(change, self._ordinals[change.trigger], 1)
                 query = "SELECT fields FROM notes WHERE ns = ? AND id = ? AND present"
-                fields = _packed({**json.loads(self._one(query, self._ns, note_id)[0]), **after})
+                fields = _packed(NOTE_FIELDS, {**json.loads(self._one(query, self._ns, note_id)[0]), **after})
                 update = "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present"
                 self._db.execute(update, (fields, self._ns, note_id))
             case LinkChange(after=after):
@@ -444,8 +446,10 @@ class SQLiteStore(SQLiteFile):
                 if after is None:
                     self._db.execute("DELETE FROM links WHERE ns = ? AND source = ? AND target = ? AND kind = ?", key)
                 else:
-                    values = after["weight"], after["reason"], after["created_by"]
-                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
+                    columns = [after[name] for name in _LINK_COLUMNS]
+                    rest = {name: value for name, value in after.items() if name not in _LINK_COLUMNS}
+                    values = (*key, *columns, _packed(LINK_FIELDS, rest))
+                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             case TopicChange():
                 self._change_topic(change)
             case Placement(note_id=note_id, after=topic_id):
@@ -568,7 +572,7 @@ def _ordinal(note: Note) -> int:
 def _note(address: str, row: list[Any]) -> Note:
     note_id, ordinal, text, time, precision, speaker, sources, fields, created = row
     # With every field given, pydantic need not look up what the others are.
-    values = {**_DEFAULTS, "metadata": {}, **parsed_fields(json.loads(fields))}
+    values = {**NOTE_FIELDS.defaults(), **parsed_fields(json.loads(fields))}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=datetime.fromisoformat(time) if time else None,
         time_precision=precision, speaker=speaker, created_at=datetime.fromisoformat(created), address=address,
@@ -577,13 +581,12 @@ def _note(address: str, row: list[Any]) -> Note:
 
 
 _NO_SOURCE = Source().model_dump()
-_DEFAULTS = {name: Note.model_fields[name].get_default(call_default_factory=True) for name in REVISABLE}
+_LINK_COLUMNS = "weight", "reason", "created_by"  # all others stand together, as JSON
 
 
-def _packed(fields: dict[str, Any]) -> str:
-    """Revisable fields as JSON, without those that have their default value."""
-    kept = {k: v for k, v in fields.items() if (tuple(v) if isinstance(v, list) else v) != _DEFAULTS[k]}
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+def _packed(table: FieldTable, fields: dict[str, Any]) -> str:
+    """Fields of a note or a link as JSON, without those that have their default value."""
+    return json.dumps(table.slim(fields), separators=(",", ":"), ensure_ascii=False)
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:

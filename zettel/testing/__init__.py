@@ -12,7 +12,7 @@ zettel's own tests run the same classes over the plug-ins that it brings. ``zett
 arrivals and encounters for tests of your own.
 """
 
-# ruff: noqa: E402 -- pytest explains a failed assertion only in modules that it was told of before they are imported
+# ruff: noqa: E402 -- pytest explains a failed assertion only in modules that are registered before their import
 
 import pytest
 

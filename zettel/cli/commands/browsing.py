@@ -1,4 +1,4 @@
-"""The commands that go round in a memory: topics, links."""
+"""The commands that browse a memory: topics, links."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -24,7 +24,7 @@ def topics(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """Draw the tree of topics, which grows and splits by itself: address, name, and how many notes are in each.
+    """Draw the tree of topics, which grows and splits by itself: address, name and number of notes.
 
     With --json: one topic a line, each before those below it.
     """
@@ -43,12 +43,12 @@ def topics(
 
 
 def layer(topic: Topic) -> int:
-    """How far down in the tree a topic is: 1 at the top."""
+    """The depth of a topic in the tree: 1 at the top."""
     return topic.address.count(".") + 1
 
 
 def write_topics(tree: Sequence[Topic], shown: Sequence[Topic]) -> None:
-    """Draw those topics of a tree that are to be shown."""
+    """Draw the topics in ``shown``, a part of ``tree``."""
     from zettel.cli.wording import count, topic_name
 
     n_notes = sum(topic.n_notes for topic in tree if topic.parent_id is None)
@@ -75,9 +75,9 @@ def links(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """List the links of a note, or of the whole memory, strongest first: what they join, how firmly, why, made by whom.
+    """List the links of a note, or of the whole memory, strongest first: their ends, weight, reason and maker.
 
-    Those that only lead from one message to the next come last. With --json: one link a line.
+    Links that only lead from one message to the next come last. With --json: one link a line.
     """
     from zettel.cli import access
 
@@ -101,7 +101,7 @@ def links(
 
 
 def strongest(found: Sequence[Link]) -> list[Link]:
-    """Links in the order in which they are listed: that a message follows on another is certain, but says least."""
+    """Links in the order in which they are listed: those to the next message come last, since they say least."""
     return sorted(found, key=lambda link: link.kind == "next")
 
 
@@ -112,24 +112,24 @@ def _write_all(found: Sequence[Link], title: Title) -> None:
         write((_reason(link), "dim"), indent=_TEXT)
 
 
-_TEXT = 20  # the column where what is said about a link begins
+_TEXT = 20  # the column at which the text about a link begins
 
 
 def write_links(
     found: Sequence[Link], note_id: str, title: Title, *, indent: int = 0, width: int | None = None
 ) -> None:
-    """Print the links of one note, grouped by their kind: which way, how firmly, to which note, and why."""
+    """Print the links of one note, grouped by kind: direction, weight, the other note and the reason."""
     from zettel.cli import wording
     from zettel.model import LINK_KINDS
 
-    told = ""
+    previous = ""
     for link in sorted(found, key=lambda link: (link.kind == "next", LINK_KINDS.index(link.kind))):
         way = "→" if link.source_id == note_id else "←"
-        kind = "" if link.kind == told else link.kind
+        kind = "" if link.kind == previous else link.kind
         other = title(wording.neighbor(link, note_id))
         write((f"{kind:<12}", "cyan"), f"{way} {link.weight:.2f}  ", other, indent=indent, hang=_TEXT, width=width)
         write((_reason(link), "dim"), indent=indent + _TEXT, width=width)
-        told = link.kind
+        previous = link.kind
 
 
 def _reason(link: Link) -> str:

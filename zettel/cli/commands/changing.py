@@ -1,4 +1,4 @@
-"""The commands that change single things: add, forget, undo."""
+"""The commands that change a note or a commit: add, forget, undo."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -31,9 +31,9 @@ def add(
     policies: options.Policies = None,
     timezone: options.Timezone = "UTC",
 ) -> None:
-    """Add one note, and print its id. The memory is made where there is none.
+    """Add one note, and print its id. If the memory does not exist, it is made.
 
-    The text is kept character for character; of stdin's, the newline at the very end is not part of it.
+    The text is kept character for character. A newline at the end of stdin is not part of it.
     """
     from zettel.cli import access
 
@@ -66,32 +66,31 @@ def forget(
     namespace: options.Namespace = "default",
     analyzer: options.Analyzer = None,
 ) -> None:
-    """Put a note away: searches pass it over, undo brings it back.
+    """Put a note away: searches no longer find it, and undo brings it back.
 
-    With --erase it is gone for good. That is asked for first, and without a terminal to ask on it needs --yes.
+    With --erase it is removed for good. You are asked first; without a terminal to ask on, it needs --yes.
     """
     from zettel.cli import access, wording
 
     with access.writing(memory, namespace=namespace, analyzer=analyzer) as opened:
         note_id = access.find_id(opened, note)
-        held = opened.get(note_id)
-        called = wording.title(note_id, held)
+        title = wording.title(note_id, opened.get(note_id))
         if erase and not yes:
-            _confirm(called)
+            _confirm(title)
         commit = opened.forget(note_id, erase=erase)
     if commit is None:
-        write(f"note {called} was forgotten already")
+        write(f"note {title} was forgotten already")
     elif erase:
         write(f"erased note {wording.short_id(note_id)} in commit {commit.id}; this can't be undone")
     else:
-        write(f"forgot note {called} in commit {commit.id}; bring it back with:")
+        write(f"forgot note {title} in commit {commit.id}; bring it back with:")
         write(wording.command("undo", memory, str(commit.id), namespace=namespace), indent=2)
 
 
-def _confirm(called: str) -> None:
+def _confirm(title: str) -> None:
     if not _is_terminal():
         raise InputError("erasing can't be undone, and there is no terminal to ask on: nothing was erased; pass --yes")
-    if not typer.confirm(clean(f"Erase note {called} for good?"), err=True):
+    if not typer.confirm(clean(f"Erase note {title} for good?"), err=True):
         warn("nothing was erased")
         raise typer.Exit(1)
 

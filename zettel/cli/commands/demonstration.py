@@ -1,4 +1,4 @@
-"""The command demo, which finds a place for its memory; ``zettel.cli.tour`` is what it shows there."""
+"""The command demo: it makes a memory, and ``zettel.cli.tour`` shows what the memory can do."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -27,10 +27,10 @@ def demo(
     ] = None,
     embedder: options.Embedder = None,
 ) -> None:
-    """See a memory at work, in some seconds: no network, no language model, nothing left behind without --memory.
+    """See a memory at work, in some seconds: no network, no language model, and no file is left without --memory.
 
-    It takes in a conversation of two friends who turn a lighthouse keeper's cottage into a guest house (fiction, part
-    of zettel), and prints each command with what it shows.
+    It ingests a conversation of two friends who turn a lighthouse keeper's cottage into a guest house (fiction, part
+    of zettel), and prints each command with its result.
     """
     from zettel.cli.tour import Tour
     from zettel.registry import open_memory
@@ -46,7 +46,7 @@ def demo(
 
 @contextmanager
 def _place(kept: Path | None) -> Iterator[Path]:
-    """Where the memory goes; the conversation is written beside it."""
+    """The path for the memory; the conversation is written beside it."""
     if kept is None:
         with tempfile.TemporaryDirectory(prefix="zettel-demo-") as folder:
             yield Path(folder, "demo.zettel")

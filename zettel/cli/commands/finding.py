@@ -1,4 +1,4 @@
-"""The commands that ask: search, recall."""
+"""The commands that ask a memory: search, recall."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -64,7 +64,7 @@ def search(
 
 
 def write_hit(hit: Hit, memory: MemoryView) -> None:
-    """Print a hit: its place, score, time, speaker, id and topic; its text; why, by way of what, and from where."""
+    """Print a hit: rank, time, speaker, id, score and topic, then the text, the reasons and the sources."""
     from zettel.cli import wording
 
     note = hit.note
@@ -80,15 +80,14 @@ def write_hit(hit: Hit, memory: MemoryView) -> None:
 
 
 def write_reasons(hit: Hit, memory: MemoryView, *, indent: int, width: int | None = None) -> None:
-    """Print why a hit was found, by way of which links and notes, and where it comes from."""
+    """Print why a hit was found, by which links and notes, and from which sources."""
     from zettel.cli import access, wording
 
     write(("why   ", "dim"), hit.why, indent=indent, hang=6, width=width)
     title = access.titles(memory)
     for link, reached in wording.ways(hit.note.id, hit.via):
-        reason = "" if link.kind == "next" else f", {link.reason}"  # that of two messages in a row is no news
-        told = (f"{link.kind}{reason}: ", title(reached))
-        write(("via   ", "dim"), *told, indent=indent, hang=6, width=width)
+        reason = "" if link.kind == "next" else f", {link.reason}"  # the reason of a "next" link says nothing new
+        write(("via   ", "dim"), f"{link.kind}{reason}: ", title(reached), indent=indent, hang=6, width=width)
     for source in hit.note.sources:
         write(("from  ", "dim"), wording.origin(source), indent=indent, hang=6, width=width)
 
@@ -118,9 +117,9 @@ def recall(
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
-    """Print what the memory knows on a question, as text to put before a language model.
+    """Print what the memory knows about a question, as text for the prompt of a language model.
 
-    The notes come in order of time, numbered and cited. With --json: {"text": ...}.
+    The notes are in order of time, numbered and cited. With --json: {"text": ...}.
     """
     from zettel.cli import access
 

@@ -1,4 +1,4 @@
-"""The command ingest: transcript files into a memory."""
+"""The command ingest, which reads transcript files into a memory."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -36,11 +36,11 @@ def ingest(
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
-    """Take in transcripts. Doing it again adds only what is new; one that was stopped goes on where it ended.
+    """Ingest transcripts. Doing it again adds only what is new; a run that was stopped continues where it ended.
 
-    What can't be used is passed over and listed on stderr with its place. The exit code is 0 as long as some message
-    was taken in or is there already, and 1 when nothing of what was given could be used; with --strict it is 1 as soon
-    as one message or file could not.
+    What can't be used is skipped and listed on stderr with its place. The exit code is 0 if at least one message was
+    added or is in the memory already, and 1 if nothing could be used. With --strict it is 1 if any message or file
+    could not be used.
 
     With --json: {"commit": ...} after each commit, when it is durable, and at the end {"report": ...}.
     """
@@ -48,13 +48,13 @@ def ingest(
     from zettel.ingest import find_files
     from zettel.registry import formats
 
-    find_files(paths, formats())  # raises where there are none, before a memory is made for them
+    find_files(paths, formats())  # raises if there are none, before a memory is made for them
     with (
         access.writing(
             memory, namespace=namespace, embedder=embedder, analyzer=analyzer, timezone=timezone, batch=batch,
             rules=rules, policies=policies, make=True,
         ) as opened,  # fmt: skip
-        _told(as_json=json) as on_progress,
+        _shown(as_json=json) as on_progress,
     ):
         report = opened.ingest(paths, format=format, on_progress=on_progress)
     if json:
@@ -66,8 +66,8 @@ def ingest(
 
 
 @contextmanager
-def _told(*, as_json: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """What is told of each commit: JSON, a progress bar on a terminal, or nothing."""
+def _shown(*, as_json: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """A function that shows the progress after each commit: as JSON, or by a bar on a terminal; else None."""
     console = progress_console()
     if as_json:
         yield lambda progress: write_json({"commit": progress})
@@ -83,9 +83,9 @@ def _told(*, as_json: bool) -> Iterator[Callable[[Progress], None] | None]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("reading", total=None)
-            yield lambda told: bar.update(
-                task, completed=told.done, total=told.total,
-                description=escape(clean(f"file {told.file} of {told.files}: {file_name(told.uri)}")),
+            yield lambda progress: bar.update(
+                task, completed=progress.done, total=progress.total,
+                description=escape(clean(f"file {progress.file} of {progress.files}: {file_name(progress.uri)}")),
             )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def diff(
 ) -> None:
     """Show what a commit changed, field by field, with the id by which each change can be undone.
 
-    Notes that went from one topic to another are counted. With --json: one field a line, those of places too.
+    Notes that moved from one topic to another are only counted. With --json: one field a line, places included.
     """
     from zettel.cli import access
     from zettel.cli.commits import PLACE, moves
@@ -74,21 +74,21 @@ def diff(
         (entry,) = opened.log(after=int(commit) - 1, upto=int(commit))
         _write_commit(entry, access.titles(opened), timezone)
         topic = access.topic_titles(opened)
-    told = ""
+    previous = ""
     for line in lines:
         if line.field != PLACE:
-            _write_line(line, again=line.change_id == told)
-            told = line.change_id
+            _write_line(line, with_reason=line.change_id != previous)
+            previous = line.change_id
     for words in moves(lines, topic):
         write(("~ ", _STYLES["~"]), words)
 
 
-def _write_line(line: FieldDiff, *, again: bool) -> None:
-    """Print a line of a diff; what is told of the change as a whole is not told ``again``."""
+def _write_line(line: FieldDiff, *, with_reason: bool) -> None:
+    """Print a line of a diff. The reason belongs to the whole change, so only its first line has it."""
     from zettel.cli import commits, wording
 
     sign, words = commits.change_words(line)
-    reason = "" if again or not line.reason else f" ({line.reason})"
+    reason = f" ({line.reason})" if with_reason and line.reason else ""
     note = f"{wording.short_id(line.note_id)}  " if line.note_id else ""
     write((f"{sign} {line.change_id:<7}", _STYLES[sign]), (note, "dim"), words, reason, hang=10)
 

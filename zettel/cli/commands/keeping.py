@@ -1,4 +1,4 @@
-"""The commands that keep and move a memory: verify, export, load, stats."""
+"""The commands that check, copy and count a memory: verify, export, load, stats."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -27,9 +27,9 @@ def verify(
     embedder: options.Embedder = None,
     json: options.Json = False,
 ) -> None:
-    """Check a memory: the file, the notes against the journal, the vectors, and searching against exact search.
+    """Check a memory: the file, the notes against the journal, the vectors, and the search against an exact search.
 
-    Exit code 1 when a problem was found.
+    The exit code is 1 if a problem was found.
     """
     from zettel.cli import access
     from zettel.cli.wording import count
@@ -63,7 +63,7 @@ def export(
     history: Annotated[bool, typer.Option("--history", help="The whole journal, not only what stands now.")] = False,
     namespace: options.Namespace = "default",
 ) -> None:
-    """Write a memory to a JSONL file, which load takes in: notes and links, or with --history the whole journal."""
+    """Write a memory to a JSONL file, which load reads: notes and links, or with --history the whole journal."""
     from zettel.cli import access
     from zettel.cli.wording import count
 
@@ -83,14 +83,14 @@ def load(
     namespace: options.Namespace = "default",
     embedder: options.Embedder = None,
 ) -> None:
-    """Take in an export, all of it or nothing. The memory is made where there is none.
+    """Load an export, all of it or nothing. If the memory does not exist, it is made.
 
-    What the memory has already is passed over. An export with history loads into an empty memory only.
+    What the memory has already is skipped. An export with history can only be loaded into an empty memory.
     """
     from zettel.cli import access
     from zettel.cli.wording import count
 
-    if not file.is_file():  # before a memory is made for it
+    if not file.is_file():  # checked before a memory is made
         raise InputError(f"no file {str(file)!r}: name one that export wrote")
     with access.writing(memory, namespace=namespace, embedder=embedder, make=True) as opened:
         before, n_before = opened.head, len(opened)
@@ -105,9 +105,9 @@ def stats(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """Count what a memory holds: notes, topics, links, revisions, commits; its embedder, size and time range.
+    """Count what a memory holds: notes, topics, links, revisions, commits; show its embedder, size and time range.
 
-    Revisions are counted by who made them, without those that take another back.
+    Revisions are counted by who made them; a revision that undoes another one is not counted.
     """
     from zettel.cli import access
 

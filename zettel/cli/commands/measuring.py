@@ -1,4 +1,4 @@
-"""The command bench: what zettel costs on this machine."""
+"""The command bench, which measures how long zettel takes on this machine."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -19,9 +19,9 @@ def bench(
     embedder: Annotated[str, typer.Option(metavar="NAME[:MODEL]", help="The embedder to measure with.")] = "minilm",
     json: options.Json = False,
 ) -> None:
-    """Measure how long taking in and searching your transcripts takes, against what embedding alone takes.
+    """Measure how long it takes to ingest and search your transcripts, compared with embedding alone.
 
-    In a temporary memory: yours is not touched. The ratios hold on other machines too, the times do not.
+    A temporary memory is used; yours is not touched. The ratios also hold on other machines, the times do not.
     """
     from zettel.bench import bench as measure
 

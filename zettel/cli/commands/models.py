@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models(*, json: options.Json = False) -> None:
-    """List the embedders, whether all they need is on this machine, and where it is or how to get it."""
+    """List the embedders, whether this machine has all they need, and how to get the rest."""
     from zettel.embedder import _weights
 
     found = _weights.available()

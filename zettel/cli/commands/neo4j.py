@@ -49,30 +49,31 @@ def serve(
     ] = None,
     namespace: options.Namespace = "default",
 ) -> None:
-    """Look at a memory in the Neo4j Browser: sets up and starts a server here, pushes, and prints its address.
+    """Show a memory in the Neo4j Browser: install and start a server here, push the memory, and print the address.
 
-    The server is a Neo4j Community on this machine's loopback address: the one on the PATH, or one that Maven sets up
-    the first time (140 MB; needs Java 17 or later). Its password is NEO4J_PASSWORD, or one that is made up and shown.
-    What is changed in the graph is kept in the folder; `zettel neo4j pull` takes it over while the server runs. Ctrl-C
+    The server is a Neo4j Community on this machine's loopback address: the one on the PATH, or one that Maven installs
+    the first time (140 MB; needs Java 17 or later). Its password is NEO4J_PASSWORD, or a new one that is shown. Changes
+    in the graph are kept in the folder; `zettel neo4j pull` brings them into the memory while the server runs. Ctrl-C
     ends it.
     """
     from zettel.cli import access
-    from zettel.neo4j import server
     from zettel.neo4j.browser.pages import Pages
+    from zettel.neo4j.installation import find
+    from zettel.neo4j.server import USER, Server
 
     home = folder or Path(f"{memory}.neo4j")
     if "://" in memory:
         raise InputError(f"{memory!r} is on a server already: open that server's Browser")
     with closing(access.store(memory, namespace, read_only=True)) as source, Pages(namespace) as pages:
         password = _password(home)
-        installation = server.find(_installations(), release)
+        installation = find(_installations(), release)
         warn(f"starting Neo4j {installation.version} ...")
-        running = server.Server(installation, home, password=password, settings=pages.settings)
+        running = Server(installation, home, password=password, settings=pages.settings)
         with running, closing(_replica(running.uri, namespace)) as replica:
-            told = _push(source, replica, _origin(memory), overwrite=False)
-            write(_pushed(told))
+            pushed = _push(source, replica, _origin(memory), overwrite=False)
+            write(_pushed(pushed))
             write(("Browser   ", "dim"), _browser(running.browser_url, running.uri))
-            write(("user      ", "dim"), server.USER, ("   password  ", "dim"), password)
+            write(("user      ", "dim"), USER, ("   password  ", "dim"), password)
             pull_command = shlex.join(["zettel", "neo4j", "pull", memory, "--uri", running.uri])
             write(("pull      ", "dim"), f"{pull_command}   (in another terminal, what you change in the graph)")
             warn("Ctrl-C ends it")
@@ -85,15 +86,15 @@ def serve(
 
 
 def _installations() -> Path:
-    """Where servers are set up, once for all memories."""
+    """The folder in which servers are installed, once for all memories."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zettel" / "neo4j"
 
 
 def _password(home: Path) -> str:
-    """The password of the server in ``home``, in the environment for those who connect to it from here.
+    """The password of the server in ``home``; it is also put into the environment, for the connections of this process.
 
-    One that is made up is kept there, for this user's eyes only: a web page, or another user of this machine, could
-    else read the memory through the server.
+    A new password is kept in ``home``, readable by this user only. Without a password, a web page or another user of
+    this machine could read the memory through the server.
     """
     import secrets
 
@@ -137,20 +138,20 @@ def push(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """Bring the graph on a server to where the memory is, by replaying its journal.
+    """Bring the graph on a server up to date with the memory, by replaying its journal.
 
-    Only what is new is sent; a push that was broken off goes on where it ended. The password is read from
+    Only new commits are sent; a push that was interrupted continues where it ended. The password is read from
     NEO4J_PASSWORD, or asked for.
     """
     with _both(memory, uri, namespace, to) as (source, replica):
         if rebuild:
             _expect_no_edits(source, replica, overwrite=overwrite)
             replica.discard()
-        told = _push(source, replica, _origin(memory), overwrite=overwrite)
+        pushed = _push(source, replica, _origin(memory), overwrite=overwrite)
     if json:
-        write_json(asdict(told))
+        write_json(asdict(pushed))
     else:
-        write(_pushed(told))
+        write(_pushed(pushed))
 
 
 @app.command()
@@ -168,11 +169,11 @@ def pull(
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
-    """Take over what people changed in the graph: tags, keywords, context, status, links. Shown first.
+    """Bring what people changed in the graph into the memory: tags, keywords, context, status, links. Shown first.
 
-    It becomes one commit of cause edit, which can be undone like any other; then the graph is brought to where the
-    memory is. What both sides changed is shown and left as it is, unless --take says which one counts. What would
-    change a text is refused. The exit code is 1 where something was refused or left.
+    The changes become one commit with the cause edit, which can be undone like any other; then the graph is brought up
+    to date with the memory. What both sides changed is shown and left as it is, unless --take says which side counts.
+    A change of a text is refused. The exit code is 1 if something was refused or left.
     """
     from zettel.cli import access
     from zettel.replication import find_edits
@@ -197,9 +198,9 @@ def pull(
                 if commit is not None and not json:
                     write(f"taken over as commit {commit.id}")
             if not left:
-                told = _push(source, replica, _origin(memory), overwrite=side == "memory")
+                pushed = _push(source, replica, _origin(memory), overwrite=side == "memory")
                 if not json:
-                    write(_pushed(told))
+                    write(_pushed(pushed))
         if left and not json:
             warn(f"{len(left)} changed on both sides were left: choose with --take graph or --take memory")
     if left or found.refused:
@@ -217,7 +218,7 @@ def check(
 ) -> None:
     """Compare a memory with its graph on a server: journal, notes, links, topics, vectors.
 
-    The exit code is 1 where they differ.
+    The exit code is 1 if they differ.
     """
     from zettel.replication import compare
 
@@ -239,7 +240,7 @@ def check(
 
 @app.command()
 def promote(*, uri: Uri = None, namespace: options.Namespace = "default") -> None:
-    """Make a replica on a server a memory of its own, which is written to from now on and no longer pushed to."""
+    """Turn a replica on a server into a memory of its own: from now on it is written to and no longer pushed to."""
     from zettel.replication import promote as make_primary
 
     with closing(_replica(_address(uri), namespace)) as replica:
@@ -260,8 +261,7 @@ def style(
 ) -> None:
     """Print the style sheet for the Neo4j Browser: save it as zettel.grass, and drop the file onto the Browser.
 
-    The saved queries are dropped onto it, too, as the .zip file that --queries writes: they are then among its
-    favorites.
+    Drop the .zip file that --queries writes onto it, too: the saved queries are then among its favorites.
     """
     from zettel.neo4j import browser
 
@@ -311,7 +311,7 @@ def _address(uri: str | None) -> str:
 
 
 def _origin(memory: str) -> str:
-    """What a replica says of where it comes from: the file's name, not where it lies."""
+    """The origin that a replica records: a file's name without its folder, or an address."""
     return memory if "://" in memory else Path(memory).name
 
 
@@ -334,18 +334,18 @@ def _bar() -> Iterator[Callable[[Pushed], None] | None]:
     columns = (TextColumn("commits"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[notes]} notes"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("", total=None, notes="0")
-        yield lambda told: bar.update(task, completed=told.head, total=told.goal, notes=f"{told.notes:,}")
+        yield lambda pushed: bar.update(task, completed=pushed.head, total=pushed.goal, notes=f"{pushed.notes:,}")
 
 
-def _pushed(told: Pushed) -> str:
+def _pushed(pushed: Pushed) -> str:
     from zettel.cli.wording import count
 
-    news = f"{count(told.notes, 'new note')} sent" if told.notes else "nothing new"
-    return f"the graph is at commit {told.head:,}: {news}"
+    news = f"{count(pushed.notes, 'new note')} sent" if pushed.notes else "nothing new"
+    return f"the graph is at commit {pushed.head:,}: {news}"
 
 
 def _expect_no_edits(source: Store, replica: Replica, *, overwrite: bool) -> None:
-    """Refuse to throw away what people changed in the graph."""
+    """Raise an error if people changed something in the graph that would be lost."""
     from zettel.replication import find_edits
 
     if overwrite or not replica.head() or replica.role == "discarded":
@@ -359,7 +359,7 @@ def _expect_no_edits(source: Store, replica: Replica, *, overwrite: bool) -> Non
 
 
 def _chosen(found: Edits, take: Literal["graph", "memory"] | None) -> tuple[list[Edit], list[Edit]]:
-    """The edits to take over, and those left because both sides changed the same."""
+    """The edits to take over, and those that are left because both sides changed the same thing."""
     conflicts = [edit for edit in found.edits if edit.conflict]
     chosen = [edit for edit in found.edits if not edit.conflict or take == "graph"]
     return chosen, [] if take else conflicts
@@ -388,7 +388,7 @@ def _write_edits(found: Edits, title: Title) -> None:
 
 
 def _words(edit: Edit, title: Title) -> tuple[str, str]:
-    """An edit in words, after a sign for what it is."""
+    """A sign for an edit (+ added, - removed, ~ changed), and its description."""
     from zettel.cli.commits import field_words
 
     if edit.what == "note":

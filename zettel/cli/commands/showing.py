@@ -1,4 +1,4 @@
-"""The command show: a note's card, its place, its neighborhood and its life."""
+"""The command show: a note's card, its topics, its links and its history."""
 
 # ruff: noqa: PLC0415 -- what is heavy is imported when a command runs: --help must be quick
 
@@ -30,10 +30,10 @@ def show(
     timezone: options.Timezone = "UTC",
     json: options.Json = False,
 ) -> None:
-    """Show a note's card, its place among the topics, what it is linked with, and everything that ever happened to it.
+    """Show a note's card, its place among the topics, its links, and everything that ever happened to it.
 
-    A note that was taken out or erased has its history still. With --json: {"note": ..., "topics": [...], "links":
-    [...], "history": [...]}; the topics are those it stands in, from the top down.
+    A note that was removed or erased still has its history. With --json: {"note": ..., "topics": [...], "links":
+    [...], "history": [...]}; the topics are those that contain the note, from the top down.
     """
     from zettel.cli import access, wording
 
@@ -68,8 +68,8 @@ def _write_card(note: Note, place: Sequence[Topic]) -> None:
     write()
     write_field("topic", f"{note.address}  {wording.trail(place)}" if place else "")
     write_context(note.context)
-    told = {"id", "text", "speaker", "time", "sources", "context", "address"}
-    fields: dict[str, Any] = note.model_dump(mode="json", exclude=told)
+    shown_above = {"id", "text", "speaker", "time", "sources", "context", "address"}
+    fields: dict[str, Any] = note.model_dump(mode="json", exclude=shown_above)
     for name, value in fields.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         write_field(name, "" if shown in (None, {}) else str(shown))
@@ -80,7 +80,7 @@ def _write_card(note: Note, place: Sequence[Topic]) -> None:
 
 
 def write_context(context: str, *, indent: int = 0, width: int | None = None) -> None:
-    """Print the context of a card, and beneath it the lines that later notes have added."""
+    """Print the context of a card, and below it the lines that later notes have added."""
     from zettel.evolution import added
 
     later = added(context)
@@ -91,13 +91,13 @@ def write_context(context: str, *, indent: int = 0, width: int | None = None) ->
 
 
 def write_field(name: str, value: str, *, indent: int = 0, width: int | None = None) -> None:
-    """Print a field's name and its value, unless that is empty."""
+    """Print the name and the value of a field; nothing if the value is empty."""
     if value:
         write((f"{name:<{_LABEL}}", "dim"), value, indent=indent, hang=_LABEL, width=width)
 
 
 class _Life:
-    """What happened to a note: a line a commit, and below it each revision with its cause and how to undo it."""
+    """The history of a note: a line for each commit, and below it each revision, its cause and how to undo it."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Life:
         self._taken_back = {entry.change.undoes: entry.change.id for entry in history if entry.change.undoes}
 
     def write(self) -> None:
-        """Print it, oldest first."""
+        """Print the history, oldest commit first."""
         write()
         write(("history", "bold"))
         for _, entries in groupby(self._history, key=lambda entry: entry.commit):
@@ -138,12 +138,12 @@ class _Life:
 
         write((f"{change.id:<{_ID}}", "yellow"), commits.revised(change), hang=_ID)
         back = self._taken_back.get(change.id)
-        told = {
+        lines = {
             "why": f"takes back {change.undoes}" if change.undoes else change.reason,
             "trigger": self._title(change.trigger) if change.trigger and not change.undoes else "",
             "undo": f"taken back by {back}" if back else self._undo(change.id),
         }
-        for name, value in told.items():
+        for name, value in lines.items():
             if value:
                 write((f"{name:<8}", "dim"), value, indent=_ID, hang=8)
 

@@ -1,7 +1,7 @@
 """A memory on Neo4j in the Neo4j Browser: a style for the graph, saved queries, and addresses that fill the editor.
 
 ``style.grass`` gives each kind of node and relationship its color, size and caption. ``queries`` holds the saved
-queries, one a file; each works at once, and its first line that is no comment is the one to edit.
+queries, one file each. Each works as it is; the line to edit is the first one that is no comment.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Query:
 
 
 def style() -> str:
-    """The style as a GraSS file: drop it onto the Browser, or have ``:style`` fetch it."""
+    """The style as a GraSS file, to be dropped onto the Browser's window or fetched by ``:style``."""
     return _files("style.grass").read_text(encoding="utf-8")
 
 
 def style_command() -> str:
     """The Browser's command that applies the style, as one line without a semicolon.
 
-    So it can be pasted into the editor, and stand, without its colon, in a server's ``browser.post_connect_cmd``, which
-    has every Browser that connects apply it.
+    It can be pasted into the editor. Without its colon it can be the value of a server's ``browser.post_connect_cmd``;
+    then every Browser that connects applies it.
     """
     rules = {
         selector: {name: value.strip('"') for name, value in _PROPERTY.findall(body)}
@@ -51,7 +51,7 @@ def style_command() -> str:
 
 
 def queries(namespace: str = "default") -> dict[str, Query]:
-    """The saved queries about a namespace, by name; in the order of their files' numbers, as a newcomer reads them."""
+    """The saved queries about a namespace by name, in the order in which a newcomer should read them."""
     files = sorted(
         (file for file in _files("queries").iterdir() if file.name.endswith(".cypher")), key=lambda file: file.name
     )
@@ -61,19 +61,20 @@ def queries(namespace: str = "default") -> dict[str, Query]:
 
 
 def favorites(namespace: str = "default") -> bytes:
-    """The saved queries as a zip file: dropped onto the Browser, it puts them among its favorites."""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as file:
+    """The saved queries as a zip file; a Browser that it is dropped onto adds them to its favorites."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
         for name, query in queries(namespace).items():
-            file.writestr(zipfile.ZipInfo(f"zettel/{name}.cypher"), query.text)  # of a fixed time: always the same file
-    return held.getvalue()
+            # An entry made of a name has a fixed time, so the file is always the same.
+            file.writestr(zipfile.ZipInfo(f"zettel/{name}.cypher"), query.text)
+    return archive.getvalue()
 
 
 def link(browser_url: str, cypher: str) -> str:
     """The address that opens the Browser at ``browser_url`` with ``cypher`` in its editor, not yet run.
 
     Raises:
-        InputError: the query has a character that the Browser would take for the end of it.
+        InputError: the query has a character that would end it in the Browser's address.
     """
     for character in _LOST:
         if character in cypher:

@@ -1,4 +1,4 @@
-"""Style and saved queries for a Browser that comes to a server started here, over HTTP on the loopback address."""
+"""A web server on the loopback address, from which the Neo4j Browser loads the style and the saved queries."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Self
 from zettel.neo4j import browser
 
 _HOST = "127.0.0.1"
-_BEGIN = (  # the first heading stands above all pages
+_BEGIN = (  # the first heading is shown above all pages
     "<h3>A memory as a graph</h3><p>A page for each saved query: a click puts it into the editor. The first line that"
     " is no comment is the one to edit.</p>"
 )
 
 
 class Pages:
-    """A web server for the two things that the Browser loads when it connects: the style sheet and the guide.
+    """A web server for the two files that the Browser loads when it connects: the style sheet and the guide.
 
-    Use it in a ``with`` statement; ``settings`` are then those by which a Neo4j server tells its Browser to load them.
-    The guide's queries are about the memory ``namespace``.
+    Use it in a ``with`` statement. A Neo4j server with its ``settings`` makes its Browser load them. The queries of the
+    guide are about the memory ``namespace``.
     """
 
     def __init__(self, namespace: str = "default") -> None:
@@ -40,20 +40,20 @@ class Pages:
         }
 
     def __enter__(self) -> Self:
-        """Begin to answer."""
+        """Start answering."""
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Answer no longer."""
+        """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
 
 
 def guide(namespace: str = "default") -> str:
-    """The saved queries as a guide of the Browser: a page each, whose query a click puts into the editor."""
+    """The saved queries as a guide of the Browser: one page each; a click copies the query into the editor."""
     slides = [
         f"<h3>{html.escape(query.title)}</h3>"
         f'<pre mode="cypher" class="highlight pre-scrollable code runnable">{html.escape(query.text)}</pre>'
@@ -78,12 +78,12 @@ def _handler(texts: Mapping[str, str]) -> type[BaseHTTPRequestHandler]:
             self.wfile.write((text or "").encode())
 
         def _allow(self) -> None:
-            # The Browser is a page of another origin. There is nothing here but what every copy of zettel has.
+            # The Browser is a page of another origin. It may read everything here: every copy of zettel has the same.
             self.send_header("Access-Control-Allow-Origin", "*")
             self.send_header("Access-Control-Allow-Headers", "*")
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the terminal belongs to the command."""
+            """Print nothing: the terminal belongs to the command."""
 
     return Handler

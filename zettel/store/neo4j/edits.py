@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from zettel.model import STATUSES, revisable_fields
+from zettel.fields import KeptField
+from zettel.model import LINK_FIELDS, NOTE_FIELDS, Note, link_fields, revisable_fields
 from zettel.store.neo4j import rows
 from zettel.store.neo4j.connection import Writing
 from zettel.store.neo4j.effects import Effects
@@ -24,7 +25,7 @@ UNWIND $ids AS id MATCH (n:Note {{namespace: $namespace, id: id}}) {_TAGS} RETUR
 _LINKS = """
 UNWIND $items AS item MATCH (a:Note {{namespace: $namespace, id: item[0]}})
 MATCH (b:Note {{namespace: $namespace, id: item[1]}}) OPTIONAL MATCH (a)-[r:{type}]->(b)
-RETURN item[0], item[1], r IS NOT NULL, coalesce(r.weight, 1.0), coalesce(r.reason, '')"""
+RETURN item[0], item[1], r IS NOT NULL, {selected}"""
 _DRAWN = "drawn in the graph"  # the reason of a link that people have drawn without one; see ``replication``
 
 
@@ -33,19 +34,43 @@ def fault(row: Sequence[Any], drawn: Sequence[Any]) -> str:
     held = dict(zip(rows.COLUMNS, row, strict=True))
     if held["id"] is None or held["text"] is None or not isinstance(held["ordinal"], int):
         return "it was made in the graph: add it to the memory"
-    for name in ("id", "text", "context", "status", "analyzed_by"):
-        if not isinstance(held[name], str | None):
+    for name in ("id", "text"):
+        if not isinstance(held[name], str):
             return f"its {name} is {held[name]!r}: it must be a text"
-    for name, value in (*((name, held[name]) for name in ("keywords", "tags", "entities")), ("TAGGED tags", drawn)):
-        if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            return f"its {name} are {value!r}: they must be a list of texts"
-    if held["status"] not in (None, *STATUSES):
-        return f"its status is {held['status']!r}: use {', '.join(STATUSES)}"
+    for field in NOTE_FIELDS:
+        if why := _unlike(field, held[field.name]):
+            return why
+    if not _are_texts(drawn):
+        return f"its TAGGED tags are {drawn!r}: they must be a list of texts"
     try:
         found = rows.note("", row)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return f"it holds what no zettel wrote ({error})"
-    return "" if isinstance(found.metadata, dict) else f"its metadata are {held['metadata']!r}: they must be an object"
+    return next((f"its {name} is {held[name]!r}: {why}" for name, why in _misshapen(found)), "")
+
+
+def _unlike(field: KeptField, value: Any) -> str:
+    """What keeps a property from being that of a field; "" where nothing does."""
+    if value is None:
+        return ""
+    if field.form in ("text", "choice") and not isinstance(value, str):
+        return f"its {field.name} is {value!r}: it must be a text"
+    if field.form == "choice" and value not in field.choices:
+        return f"its {field.name} is {value!r}: use {', '.join(field.choices)}"
+    if field.form == "texts" and not _are_texts(value):
+        return f"its {field.name} are {value!r}: they must be a list of texts"
+    return ""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _misshapen(note: Note) -> Iterator[tuple[str, str]]:
+    """Fields whose JSON is no object where it must be one, or no list."""
+    for field in NOTE_FIELDS:
+        if field.form == "json" and not isinstance(getattr(note, field.name), type(field.default)):
+            yield field.name, f"it must be {'an object' if isinstance(field.blank, dict) else 'a list'}"
 
 
 def overwritten(
@@ -78,10 +103,11 @@ def overwritten(
             if key[2] == kind and effects.created.keys().isdisjoint(key[:2])
         }
         items = [list(ends) for ends in changed]
-        held = writing.rows(_LINKS.format(type=type_), items=items, namespace=namespace) if items else []
-        for source, target, there, weight, reason in held:
+        query = _LINKS.format(type=type_, selected=rows.LINK_SELECTED)
+        held = writing.rows(query, items=items, namespace=namespace) if items else []
+        for source, target, there, *properties in held:
             link = changed[source, target]
-            now = (weight, reason or _DRAWN) if there else None
+            now = _told(link_fields(rows.link(source, target, kind, properties))) if there else None
             if now not in (_told(link.before), _told(link.after)):
                 found.append(f"the {kind} link from note {source} to note {target}")
     return found
@@ -91,5 +117,8 @@ def _drawn(tags: Any) -> frozenset[str]:
     return frozenset(rows.named(tags or ()))
 
 
-def _told(side: Mapping[str, Any] | None) -> tuple[Any, Any] | None:
-    return None if side is None else (side["weight"], side["reason"] or _DRAWN)
+def _told(side: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What people may change of a link."""
+    if side is None:
+        return None
+    return {**{name: side[name] for name in LINK_FIELDS.by_hand}, "reason": side["reason"] or _DRAWN}

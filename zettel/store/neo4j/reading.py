@@ -258,8 +258,7 @@ class GraphReader(Candidates):
 TOPICS = """MATCH (t:Topic {namespace: $ns}) WHERE t.id > 0
              RETURN t.id, t.parent, t.number, t.name, t.named_at"""
 _COMMIT = "RETURN c.id, toString(c.at), c.cause, c.payload"
-_LINK = """RETURN startNode(r).id, endNode(r).id, type(r), coalesce(r.weight, 1.0), coalesce(r.reason, ''),
-           coalesce(r.created_by, 'edit')"""
+_LINK = f"RETURN startNode(r).id, endNode(r).id, type(r), {rows.LINK_SELECTED}"
 _link_key = attrgetter("source_id", "target_id", "kind")
 _ordinal = attrgetter("ordinal")
 
@@ -269,11 +268,8 @@ def _number(passage: tuple[Any, ...]) -> int:
 
 
 def _link(row: tuple[Any, ...]) -> Link:
-    source, target, type_, weight, reason, created_by = row
-    return Link.model_construct(
-        source_id=source, target_id=target, kind=schema.LINK_KINDS[type_], weight=weight, reason=reason,
-        created_by=created_by,
-    )  # fmt: skip
+    source, target, type_, *values = row
+    return rows.link(source, target, schema.LINK_KINDS[type_], values)
 
 
 def _passages(several: list[tuple[Any, ...]]) -> Passages:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from zettel.model import REVISABLE, Commit, Note, NoteChange, Revision, Source, day_of
+from zettel.fields import KeptField
+from zettel.model import (
+    LINK_FIELDS,
+    NOTE_FIELDS,
+    Commit,
+    Link,
+    LinkKind,
+    Note,
+    NoteChange,
+    Revision,
+    Source,
+    day_of,
+)
 from zettel.sampling import sample_key
 from zettel.text import annotation_terms, shorten, terms
 
@@ -16,13 +30,14 @@ _CAPTION = 60  # characters of a text on a node
 _LONGEST_TERM = 200  # characters: no word is as long, and Lucene refuses what is much longer
 LONGEST_NAME = 500  # characters of a tag or an entity that gets a node: a longer one could not be indexed
 
-#: The columns of a note, in the order in which ``note`` takes them.
-COLUMNS = (
-    "topic", "id", "ordinal", "text", "time", "time_precision", "speaker", "sources", "created_at", "context",
-    "keywords", "tags", "entities", "status", "valid_until", "trust", "metadata", "analyzed_by",
-)  # fmt: skip
+#: Fields that are times to the server, too.
+TIMED = tuple(field.name for field in NOTE_FIELDS if field.form == "time")
+
+#: The columns of a note, in the order in which ``note`` takes them: what never changes, then what may.
+_FIXED = "topic", "id", "ordinal", "text", "time", "time_precision", "speaker", "sources", "created_at"
+COLUMNS = (*_FIXED, *NOTE_FIELDS.names)
 # Times as texts: the driver takes fifty times as long to read one.
-_TIMES = frozenset({"time", "created_at", "valid_until"})
+_TIMES = frozenset({"time", "created_at", *TIMED})
 SELECTED = ", ".join(f"toStringOrNull(n.{name})" if name in _TIMES else f"n.{name}" for name in COLUMNS)
 
 #: Fields of a note by which it is found.
@@ -81,16 +96,17 @@ def field_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         LookupError: there is no such field.
     """
-    if strange := sorted(set(fields).difference(REVISABLE)):
+    if strange := sorted(set(fields).difference(NOTE_FIELDS.names)):
         raise LookupError(f"a note has no field {strange[0]!r}")
-    properties = dict(fields)
-    if fields.get("valid_until"):
-        properties["valid_until"] = time_of(datetime.fromisoformat(fields["valid_until"]))
-    if "metadata" in fields:
-        properties["metadata"] = (
-            json.dumps(fields["metadata"], ensure_ascii=False, separators=(",", ":")) if fields["metadata"] else None
-        )
-    return properties
+    return {name: _property(NOTE_FIELDS.by_name[name], value) for name, value in fields.items()}
+
+
+def _property(field: KeptField, value: Any) -> Any:
+    if field.form == "time":
+        return time_of(datetime.fromisoformat(value)) if value else None
+    if field.form in ("json", "parts"):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value != field.blank else None
+    return value
 
 
 def found_by(namespace: str, text: str, context: str, items: Iterable[str]) -> list[str]:
@@ -106,18 +122,22 @@ def scope(namespace: str) -> str:
 
 def note(address: str, row: Sequence[Any]) -> Note:
     """A note from the columns of its node."""
-    (
-        _, note_id, ordinal, text, time, precision, speaker, sources, created_at, context, keywords, tags, entities,
-        status, valid_until, trust, metadata, analyzed_by,
-    ) = row  # fmt: skip
+    _, note_id, ordinal, text, time, precision, speaker, sources, created_at, *values = row
+    fields = {name: _value(NOTE_FIELDS.by_name[name], v) for name, v in zip(NOTE_FIELDS.names, values, strict=True)}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=native(time), time_precision=precision, speaker=speaker,
-        created_at=native(created_at), context=context or "", keywords=tuple(keywords or ()), tags=tuple(tags or ()),
-        entities=tuple(entities or ()), status=status or "active", valid_until=native(valid_until),
-        trust=1.0 if trust is None else float(trust), metadata=json.loads(metadata) if metadata else {},
-        analyzed_by=analyzed_by or "", address=address,
+        created_at=native(created_at), address=address, **fields,
         sources=tuple(Source.model_construct(**{**_NO_SOURCE, **s}) for s in json.loads(sources or "[]")),
     )  # fmt: skip
+
+
+def _value(field: KeptField, value: Any) -> Any:
+    """A field's value from a property; its default where the property is missing."""
+    if value is None:
+        return deepcopy(field.default)
+    if field.form in ("json", "parts"):
+        value = json.loads(value)
+    return field.parse(value) if field.parse else value
 
 
 _NO_SOURCE = Source().model_dump()
@@ -126,6 +146,44 @@ _NO_SOURCE = Source().model_dump()
 def native(time: str | None) -> datetime | None:
     """A time that the server tells as text."""
     return None if time is None else datetime.fromisoformat(time)
+
+
+# ------------------------------------------------------------------------ links
+
+#: What a link holds beside its key as properties of its relationship: a model's fields are properties of their own.
+_LINK_PARTS = {field.name: field.parts or (field.name,) for field in LINK_FIELDS}
+LINK_PROPERTIES = tuple(part for parts in _LINK_PARTS.values() for part in parts)
+if len(set(LINK_PROPERTIES)) < len(LINK_PROPERTIES):
+    raise TypeError(f"two fields of Link would be one property of a relationship in Neo4j: {LINK_PROPERTIES}")
+LINK_SELECTED = ", ".join(f"r.{name}" for name in LINK_PROPERTIES)
+_DRAWN: dict[str, Any] = {"weight": 1.0, "reason": "", "created_by": "edit"}
+"""What a link has that people have drawn without it."""
+
+
+def link_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A link's fields, as changes hold them, as properties; without what has its default."""
+    properties: dict[str, Any] = {}
+    for name, value in fields.items():
+        field = LINK_FIELDS.by_name[name]
+        if field.always:
+            properties[name] = value
+        elif value != field.blank:
+            properties |= value if field.parts else {name: _property(field, value)}
+    return properties
+
+
+def link(source: str, target: str, kind: LinkKind, values: Sequence[Any]) -> Link:
+    """A link from the properties of its relationship, in the order of ``LINK_PROPERTIES``."""
+    held = {name: value for name, value in zip(LINK_PROPERTIES, values, strict=True) if value is not None}
+    fields: dict[str, Any] = {**LINK_FIELDS.defaults(), **_DRAWN}
+    for name, parts in _LINK_PARTS.items():
+        field = LINK_FIELDS.by_name[name]
+        if not field.always and (found := {part: held[part] for part in parts if part in held}):
+            with suppress(ValueError, TypeError):  # people may have written anything there; a check finds it
+                fields[name] = field.parse(found) if field.parts and field.parse else _value(field, found[name])
+        elif name in held:
+            fields[name] = held[name]
+    return Link.model_construct(source_id=source, target_id=target, kind=kind, **fields)
 
 
 # --------------------------------------------------------------- what surrounds it
@@ -221,9 +279,8 @@ def revision_values(change: Revision) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     """A field's value as a property that people can read: lists of texts stay lists, other structures become JSON."""
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
+    flat = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return value if flat or not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)
 
 
 def trigger_day(time: str | None, ordinal: int) -> str:

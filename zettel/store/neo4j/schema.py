@@ -7,16 +7,14 @@ same database: nodes that are not zettel's have no ``namespace``, and are not to
 from __future__ import annotations
 
 from zettel.errors import InputError, StoreError
+from zettel.model import LINK_KINDS as KINDS
 from zettel.model import LinkKind
 from zettel.store.neo4j.connection import Connection
 
 FORMAT = 1  # of the graph; a zettel that finds a higher one refuses
 
 #: The relationship type of each kind of link.
-LINK_TYPES: dict[LinkKind, str] = {
-    "similar": "SIMILAR", "next": "NEXT", "same_entity": "SAME_ENTITY", "elaborates": "ELABORATES",
-    "supersedes": "SUPERSEDES", "contradicts": "CONTRADICTS", "causes": "CAUSES", "part_of": "PART_OF",
-}  # fmt: skip
+LINK_TYPES: dict[LinkKind, str] = {kind: kind.upper() for kind in KINDS}
 LINK_KINDS: dict[str, LinkKind] = {type_: kind for kind, type_ in LINK_TYPES.items()}
 ANY_LINK = "|".join(LINK_TYPES.values())
 

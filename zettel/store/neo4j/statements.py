@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zettel.store.neo4j.rows import TIMED
+
 # --------------------------------------------------------------------- the memory
 
 LOCK = """
@@ -35,17 +37,21 @@ DELETE p"""
 
 # -------------------------------------------------------------------------- notes
 
-_NOTE_TIMES = "n.time = datetime(item.time), n.created_at = datetime(item.created_at)"
+_CREATED = ", ".join(f"n.{name} = datetime(item.{name})" for name in ("time", "created_at", *TIMED))
 CREATE = f"""
 UNWIND $items AS item CREATE (n:Note)
-SET n = item, {_NOTE_TIMES}, n.valid_until = datetime(item.valid_until)"""
+SET n = item, {_CREATED}"""
 WORDS = """
 UNWIND $ids AS id MATCH (n:Note {namespace: $namespace, id: id})
 RETURN n.id, n.text, n.context, n.keywords, n.tags, n.entities"""
-REVISE = """
-UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item.id}) SET n += item.fields
-FOREACH (_ IN CASE WHEN item.fields.valid_until IS NULL THEN [] ELSE [1] END |
-    SET n.valid_until = datetime(item.fields.valid_until))
+_REVISED = "".join(
+    f"""
+FOREACH (_ IN CASE WHEN item.fields.{name} IS NULL THEN [] ELSE [1] END |
+    SET n.{name} = datetime(item.fields.{name}))"""
+    for name in TIMED
+)
+REVISE = f"""
+UNWIND $items AS item MATCH (n:Note {{namespace: $namespace, id: item.id}}) SET n += item.fields{_REVISED}
 RETURN count(n)"""
 TAKE_OUT = """
 UNWIND $items AS item MATCH (n:Note {namespace: $namespace, ordinal: item})
@@ -57,9 +63,10 @@ TOOK_OUT = """
 UNWIND $items AS item MATCH (c:Commit {namespace: $namespace, id: item.commit})
 MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal}) CREATE (c)-[:TOOK_OUT]->(n)"""
 RETURNING = "UNWIND $items AS item MATCH (n:Removed {{namespace: $namespace, ordinal: item}}) RETURN {columns}"
-BRING_BACK = """
-UNWIND $items AS item MATCH (n:Removed {namespace: $namespace, ordinal: item.ordinal})
-REMOVE n:Removed SET n:Note, n += item.fields, n.valid_until = datetime(item.fields.valid_until)
+_BACK = "".join(f", n.{name} = datetime(item.fields.{name})" for name in TIMED)
+BRING_BACK = f"""
+UNWIND $items AS item MATCH (n:Removed {{namespace: $namespace, ordinal: item.ordinal}})
+REMOVE n:Removed SET n:Note, n += item.fields{_BACK}
 RETURN count(n), coalesce(sum(n.length), 0)"""
 CAME = """
 UNWIND $items AS item MATCH (c:Commit {{namespace: $namespace, id: item.commit}})

@@ -262,7 +262,8 @@ class _Writer:
         make = "MERGE" if lenient else "CREATE"
         for kind, type_ in LINK_TYPES.items():
             left = [(key, link) for key, link in self._links_of(kind) if link.after is not None]
-            items = [[*key[:2], {**(link.after or {}), "commit": link.commit}] for key, link in left]
+            properties = ({**rows.link_properties(link.after or {}), "commit": link.commit} for _, link in left)
+            items = [[*key[:2], shown] for (key, _), shown in zip(left, properties, strict=True)]
             new = [item for item, (_, link) in zip(items, left, strict=True) if lenient or link.before is None]
             old = [item for item, (_, link) in zip(items, left, strict=True) if not lenient and link.before is not None]
             self._each(cypher.LINK.format(type=type_, make=make), new, expect=f"pairs of ends of {kind} links")
