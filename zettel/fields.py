@@ -104,9 +104,12 @@ class FieldTable:
     def __iter__(self) -> Iterator[KeptField]:
         return iter(self.by_name.values())
 
-    def dump(self, value: BaseModel) -> dict[str, JsonValue]:
-        """The kept fields of a note or a link as changes hold them: JSON values."""
-        return value.model_dump(mode="json", include=self._included)
+    def dump(self, value: BaseModel, *, sound: bool = True) -> dict[str, JsonValue]:
+        """The kept fields of a note or a link as changes hold them: JSON values.
+
+        One that is not ``sound`` may hold what its model forbids: what people wrote into a graph.
+        """
+        return value.model_dump(mode="json", include=self._included, warnings=sound)
 
     def parsed(self, fields: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Fields of a change or a store as the model has them: lists as tuples, ISO 8601 text as datetimes."""

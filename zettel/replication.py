@@ -30,7 +30,6 @@ from zettel.model import (
     NoteChange,
     Problem,
     Revision,
-    link_fields,
     parsed_fields,
     revisable_fields,
 )
@@ -356,7 +355,10 @@ _LONGEST = 500  # characters of a tag that has a node; see ``store.neo4j.rows``
 
 def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str]) -> tuple[list[Edit], list[Problem]]:
     before = {key: _side(link) for key, link in base.links.items()}
-    graph, memory = ({link.key: _side(link_fields(link)) for link in reader.links()} for reader in (replica, source))
+    graph, memory = (
+        {link.key: _side(LINK_FIELDS.dump(link, sound=False)) for link in reader.links()}
+        for reader in (replica, source)
+    )
     edits = [
         Edit("link", key[0], key[2], before.get(key), graph.get(key), memory.get(key), key[1])
         for key in sorted(before.keys() | graph.keys())

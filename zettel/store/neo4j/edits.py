@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zettel.fields import KeptField
-from zettel.model import LINK_FIELDS, NOTE_FIELDS, Note, link_fields, revisable_fields
+from zettel.model import LINK_FIELDS, NOTE_FIELDS, Note, revisable_fields
 from zettel.store.neo4j import rows
 from zettel.store.neo4j.connection import Writing
 from zettel.store.neo4j.effects import Effects
@@ -107,7 +107,8 @@ def overwritten(
         held = writing.rows(query, items=items, namespace=namespace) if items else []
         for source, target, there, *properties in held:
             link = changed[source, target]
-            now = _told(link_fields(rows.link(source, target, kind, properties))) if there else None
+            held_link = rows.link(source, target, kind, properties)
+            now = _told(LINK_FIELDS.dump(held_link, sound=False)) if there else None
             if now not in (_told(link.before), _told(link.after)):
                 found.append(f"the {kind} link from note {source} to note {target}")
     return found
