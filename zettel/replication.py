@@ -403,7 +403,7 @@ def is_stale(edit: Edit, reader: Reader) -> bool:
         memory = revisable_fields(notes[0])[edit.field] if notes else None
     else:
         key = edit.note_id, edit.target_id or "", edit.field
-        links = {link.key: _side(link.model_dump()) for link in reader.links([edit.note_id])}
+        links = {link.key: _side(link_fields(link)) for link in reader.links([edit.note_id])}
         memory = links.get(key)
     return memory not in (edit.memory, edit.graph)
 
