@@ -30,6 +30,7 @@ from zettel.model import (
     NoteChange,
     Problem,
     Revision,
+    link_fields,
     parsed_fields,
     revisable_fields,
 )
