@@ -221,6 +221,7 @@ def test_a_store_that_cannot_be_imported_is_told_of_only_if_no_other_serves(open
         ("scoring", SIGNAL.replace("0.3", "'0.3'"), "its WEIGHT is '0.3', but must be a finite number"),
         ("scoring", SIGNAL.replace('"length"', '"width"'), "its NAME is 'width', but must be the plug-in's name"),
         ("scoring", "values = 3", "it lacks NAME .*; it lacks WEIGHT .*its values is 3, but must be a function"),
+        ("scoring", f"{SIGNAL}\nCOLUMNS = 'trust',", "its COLUMNS is .*'trust',.*, but must be a tuple of Column"),
         ("linker", RULE.replace('"part_of"', '"likes"'), "its KIND is 'likes', but must be one of similar, next"),
         ("linker", RULE.replace("2\n", "0\n"), "its DEGREE is 0, but must be a whole number of at least 1"),
         ("evolution", "", r"it lacks rewrite \(a function of an Encounter\)"),

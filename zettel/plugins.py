@@ -25,7 +25,7 @@ import zettel.store
 import zettel.transcripts
 from zettel.errors import InputError, PluginError, ZettelError
 from zettel.model import LINK_KINDS
-from zettel.protocols import TranscriptFormat
+from zettel.protocols import Column, TranscriptFormat
 
 KINDS: dict[str, ModuleType] = {
     "analyzer": zettel.analyzer,
@@ -154,6 +154,10 @@ def _is_called(value: object, _: str) -> bool:
     return callable(value)
 
 
+def _are_columns(value: object, _: str) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(column, Column) for column in value)
+
+
 def _are_schemes(value: object, _: str) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(scheme, str) for scheme in value)
 
@@ -183,12 +187,14 @@ _TESTS: dict[str, tuple[_Test, ...]] = {
         ("FORMAT", lambda fmt, name: getattr(fmt, "name", name) == name, "a format of the plug-in's name"),
     ),
 }
+_OPTIONAL: dict[str, tuple[_Test, ...]] = {"scoring": (("COLUMNS", _are_columns, "a tuple of Column"),)}
 
 
 def _faults(kind: str, name: str, plugin: object) -> list[str]:
     """What a plug-in lacks, or has of the wrong form."""
     faults = []
-    for part, is_right, form in _TESTS[kind]:
+    optional = [test for test in _OPTIONAL.get(kind, ()) if hasattr(plugin, test[0])]
+    for part, is_right, form in (*_TESTS[kind], *optional):
         if not hasattr(plugin, part):
             faults.append(f"it lacks {part} ({form})")
         elif not is_right(getattr(plugin, part), name):

@@ -31,8 +31,8 @@ SESSIONS = st.sampled_from([None, "a", "b"])
 ROWS = st.lists(st.tuples(TEXTS, SPEAKERS, SESSIONS, st.booleans()), min_size=1, max_size=8)
 
 
-def scan_of(rows: Sequence[Row], question: str) -> Scan:
-    """A question laid against notes made of ``rows``."""
+def scan_of(signal: Signal, rows: Sequence[Row], question: str) -> Scan:
+    """A question laid against notes made of ``rows``, with the columns that a signal declares."""
     start = datetime(2025, 5, 1, tzinfo=UTC)
     notes = [
         Note(
@@ -42,7 +42,7 @@ def scan_of(rows: Sequence[Row], question: str) -> Scan:
         )
         for i, (text, speaker, session, dated) in enumerate(rows, 1)
     ]  # fmt: skip
-    index = ExactIndex(window=2)
+    index = ExactIndex(window=2, own=getattr(signal, "COLUMNS", ()))
     vectors = EMBEDDER.embed([n.text for n in notes])
     index.put(notes, {n.id: Passages(((0, len(n.text)),), v[None]) for n, v in zip(notes, vectors, strict=True)})
     query = read_query(question, EMBEDDER.embed([question])[0], start + timedelta(days=9))
@@ -73,17 +73,17 @@ class SignalContract:
     def test_each_row_gets_a_finite_value_and_the_same_again(
         self, signal: Signal, rows: list[Row], question: str
     ) -> None:
-        scan = scan_of(rows, question)
+        scan = scan_of(signal, rows, question)
         values = signal.values(scan)
         assert values.shape == (len(rows),)
         assert np.isfinite(values).all()
         assert np.array_equal(values, signal.values(scan))
-        assert np.array_equal(values, signal.values(scan_of(rows, question)))
+        assert np.array_equal(values, signal.values(scan_of(signal, rows, question)))
 
     @examples(30)
     @given(rows=ROWS, question=TEXTS)
     def test_columns_are_left_as_they_are(self, signal: Signal, rows: list[Row], question: str) -> None:
-        scan, same = scan_of(rows, question), scan_of(rows, question)
+        scan, same = scan_of(signal, rows, question), scan_of(signal, rows, question)
         signal.values(scan)
         for name in ("alive", "status", "lengths", "times", "until", "speaker", "ordinals", "vectors"):
             np.testing.assert_array_equal(getattr(scan.columns, name), getattr(same.columns, name), name)
@@ -91,7 +91,7 @@ class SignalContract:
     @examples(30)
     @given(rows=ROWS, question=TEXTS)
     def test_reasons_are_parts_of_a_sentence(self, signal: Signal, rows: list[Row], question: str) -> None:
-        scan = scan_of(rows, question)
+        scan = scan_of(signal, rows, question)
         for row in range(len(rows)):
             reason = signal.reason(scan, row)
             assert reason is None or (reason and reason == reason.strip() and not reason.endswith("."))
