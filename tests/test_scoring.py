@@ -22,7 +22,7 @@ from zettel.index.ranking import rank, why_not
 from zettel.memory import Memory
 from zettel.model import Message, Note, Source
 from zettel.protocols import Passages, Query, Signal
-from zettel.scoring import Scan, fuse, lexical, lexical_context, role, speaker, time
+from zettel.scoring import ExactScan, fuse, lexical, lexical_context, role, speaker, time
 from zettel.text import terms
 
 Opener = Callable[..., Memory]
@@ -48,9 +48,10 @@ def index_of(notes: Sequence[Note], vectors: Mapping[str, Passages] | None = Non
     return index
 
 
-def scan_of(index: ExactIndex, query: str, vector: Sequence[float] = (1.0, 0.0), **times: datetime) -> Scan:
+def scan_of(index: ExactIndex, query: str, vector: Sequence[float] = (1.0, 0.0), **times: datetime) -> ExactScan:
     own = np.array(vector, np.float32)
-    return Scan(Query(query, tuple(terms(query)), own / np.linalg.norm(own), NOON, **times), index.columns(), Config())
+    asked = Query(query, tuple(terms(query)), own / np.linalg.norm(own), NOON, **times)
+    return ExactScan(asked, index.columns(), Config())
 
 
 def values(signal: ModuleType, index: ExactIndex, query: str, **options: Any) -> list[float]:

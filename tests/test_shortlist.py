@@ -238,7 +238,7 @@ def test_a_row_that_stands_for_several_weighs_as_several() -> None:
     scan: Any = SimpleNamespace(columns=SimpleNamespace(n=4))
     mask = np.array([True, True, True, False])
     repeated = np.array([0.0, 1.0, 1.0])
-    scores = Fusion(scan, [signal], mask, standing=standing).fused().scores
+    scores = Fusion(scan, [signal], mask, row_weights=standing).fused().scores
     assert scores[:3] == pytest.approx(2 * (values[:3] - repeated.mean()) / repeated.std())
     assert scores[3] == -np.inf
 

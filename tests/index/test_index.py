@@ -179,7 +179,7 @@ def test_columns_after_each_single_note_are_those_of_all_at_once() -> None:
         assert index.columns().n == note.ordinal
     one_by_one, at_once = index.columns(), index_of(notes).columns()
     for name in ("alive", "ordinals", "status", "vectors", "first", "several", "windows", "norms", "lengths", "times",
-                 "until", "speaker", "lots"):  # fmt: skip
+                 "until", "speaker", "sample_keys"):  # fmt: skip
         assert np.array_equal(getattr(one_by_one, name), getattr(at_once, name), equal_nan=True), name
     assert one_by_one.speakers == at_once.speakers
 
@@ -195,6 +195,6 @@ def test_passages_of_rows_are_found_in_any_order() -> None:
 
 
 def test_lots_are_drawn_evenly_and_by_runs_of_neighbors() -> None:
-    lots = index_of([note_of(n) for n in range(1, 1200)]).columns().lots
-    assert all(abs(np.mean(lots < part) - part) < 0.02 for part in (0.05, 0.1, 0.5))
-    assert np.mean(lots[1:] == lots[:-1]) == pytest.approx(0.75, abs=0.01)
+    sample_keys = index_of([note_of(n) for n in range(1, 1200)]).columns().sample_keys
+    assert all(abs(np.mean(sample_keys < part) - part) < 0.02 for part in (0.05, 0.1, 0.5))
+    assert np.mean(sample_keys[1:] == sample_keys[:-1]) == pytest.approx(0.75, abs=0.01)

@@ -21,7 +21,7 @@ from zettel.index import ExactIndex, saved
 from zettel.index import exact as exact_module
 from zettel.model import Note
 from zettel.protocols import Query
-from zettel.scoring import Scan, fuse
+from zettel.scoring import ExactScan, fuse
 from zettel.text import terms
 
 SIGNALS = registry.signals()
@@ -57,7 +57,7 @@ def shown(index: ExactIndex) -> list[dict[str, Any]]:
     """All that can be read of an index, note by note in the order of its rows."""
     columns = index.columns()
     question = "Which puppy, storm or violin did Ann bring?"
-    scan = Scan(Query(question, tuple(terms(question)), vectors_of(99)[0], NOON), columns, Config())
+    scan = ExactScan(Query(question, tuple(terms(question)), vectors_of(99)[0], NOON), columns, Config())
     fused = fuse(scan, SIGNALS, columns.alive) if columns.alive.any() else None
     nearest = index.nearest(vectors_of(98)[0], 5)
     near = {index.ids[row]: cosine for row, cosine in zip(nearest.rows, nearest.cosines.tolist(), strict=True)}
@@ -73,7 +73,7 @@ def shown(index: ExactIndex) -> list[dict[str, Any]]:
             "before": [index.ids[w] for w in index.before(index.ids[row])],
             "kept": (index.tags[row], index.metadata[row], columns.ordinals[row], columns.status[row]),
             "times": np.nan_to_num([columns.times[row], columns.until[row]]).tolist(),
-            "numbers": (columns.norms[row], columns.lengths[row], columns.lots[row]),
+            "numbers": (columns.norms[row], columns.lengths[row], columns.sample_keys[row]),
             "speaker": columns.speakers[columns.speaker[row]] if columns.speaker[row] >= 0 else None,
             "matched": (scan.said(row), scan.noted(row), scan.said_around(row)),
         })  # fmt: skip

@@ -16,7 +16,7 @@ from zettel import registry
 from zettel.config import Config
 from zettel.index import ExactIndex
 from zettel.protocols import Query, Signal
-from zettel.scoring import Fusion, Route, RoutedScan, Scan, fuse
+from zettel.scoring import ExactScan, Fusion, Route, RoutedScan, fuse
 from zettel.text import terms
 
 SIGNALS = registry.signals()
@@ -47,14 +47,14 @@ def test_few_of_the_best_are_missed_and_few_passages_looked_at(index: ExactIndex
     found, shares = [], []
     for seed in range(60):
         asked = query(seed)
-        exact = fuse(Scan(asked, columns, Config()), SIGNALS, mask)
+        exact = fuse(ExactScan(asked, columns, Config()), SIGNALS, mask)
         scan = RoutedScan(asked, columns, Config(), mask, 10)
         routed = fuse(scan, SIGNALS, mask)
         found.append(len(set(top(exact.scores)) & set(top(routed.scores))) / 10)
         shares.append(scan.n_rescored / len(columns.vectors))
     assert np.mean(found) > 0.95
     assert np.mean(shares) < 0.2
-    assert Scan(query(0), columns, Config()).n_rescored == len(columns.vectors)
+    assert ExactScan(query(0), columns, Config()).n_rescored == len(columns.vectors)
 
 
 @given(st.integers(0, 999), st.sampled_from([1, 2, 7]), st.integers(1, 40))
@@ -63,7 +63,7 @@ def test_rows_with_a_score_have_the_very_values_of_an_exact_search(
     index: ExactIndex, seed: int, step: int, k: int
 ) -> None:
     columns, mask = index.columns(), every(N, step)
-    exact = fuse(Scan(query(seed), columns, Config()), SIGNALS, mask)
+    exact = fuse(ExactScan(query(seed), columns, Config()), SIGNALS, mask)
     scan = RoutedScan(query(seed), columns, Config(), mask, k)
     fusion = Fusion(scan, SIGNALS, mask)
     fused, rows = fusion.fused(), np.flatnonzero(fusion.mask)
@@ -73,14 +73,14 @@ def test_rows_with_a_score_have_the_very_values_of_an_exact_search(
     for name, values in exact.values.items():
         assert np.array_equal(fused.values[name][rows], values[rows]), name
     around = np.unique(columns.windows[rows])
-    assert np.array_equal(scan.cosines[around[1:]], Scan(query(seed), columns, Config()).cosines[around[1:]])
+    assert np.array_equal(scan.cosines[around[1:]], ExactScan(query(seed), columns, Config()).cosines[around[1:]])
 
 
 @given(st.integers(0, 999), st.integers(2, 60))
 @settings(max_examples=30, deadline=None)
 def test_where_a_filter_leaves_few_rows_all_is_exact(index: ExactIndex, seed: int, step: int) -> None:
     columns, mask = index.columns(), every(N, step)
-    exact = fuse(Scan(query(seed), columns, Config()), SIGNALS, mask)
+    exact = fuse(ExactScan(query(seed), columns, Config()), SIGNALS, mask)
     scan = RoutedScan(query(seed), columns, Config(), mask, 10)
     fused = fuse(scan, SIGNALS, mask)
     assert np.array_equal(fused.scores, exact.scores)
@@ -98,7 +98,7 @@ def test_estimates_spread_as_the_cosines_do(index: ExactIndex) -> None:
     columns, mask = index.columns(), every(N, 1)
     ratios, raw = [], []
     for seed in range(40):
-        exact, routed = Scan(query(seed), columns, Config()), RoutedScan(query(seed), columns, Config(), mask, 10)
+        exact, routed = ExactScan(query(seed), columns, Config()), RoutedScan(query(seed), columns, Config(), mask, 10)
         pairs = (routed.cosines, exact.cosines), (routed.context_cosines, exact.context_cosines)
         ratios.append([guessed.std() / true.std() for guessed, true in pairs])
         raw.append(columns.estimates(query(seed).vector, None).std() / exact.cosines.std())
@@ -143,7 +143,7 @@ def test_a_signal_is_asked_again_only_where_it_reads_cosines(index: ExactIndex) 
     assert (len(dense_calls), len(length_calls)) == (3, 1)
     for calls in (dense_calls, length_calls):
         calls.clear()
-    Fusion(Scan(query(3), index.columns(), Config()), [dense, length], mask).include(np.array([4]))
+    Fusion(ExactScan(query(3), index.columns(), Config()), [dense, length], mask).include(np.array([4]))
     assert (len(dense_calls), len(length_calls)) == (1, 1)
 
 
@@ -156,6 +156,6 @@ def test_rows_may_be_included_later_unless_a_filter_keeps_them_out(index: ExactI
     after = fusion.fused()
     assert np.isfinite(after.scores[left]).all()
     assert after.scores[1] == -np.inf
-    exact = Scan(query(5), columns, Config())
+    exact = ExactScan(query(5), columns, Config())
     assert after.values["dense_context"][left].tolist() == exact.context_cosines[left].tolist()
     assert top(after.scores)[0] == top(before)[0]

@@ -1,1 +1,1 @@
-"""Embedders: one file each, named as in the configuration; files with a leading underscore are their helpers."""
+"""Embedders, one file each; the file's name is the embedder's. Files that begin with an underscore are helpers."""

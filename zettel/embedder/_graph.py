@@ -1,7 +1,7 @@
-"""Builds ``minilm.onnx``: the graph of all-MiniLM-L6-v2 in ONNX Runtime's fused operators, without its weights.
+"""A program that builds ``minilm.onnx``, the graph of all-MiniLM-L6-v2 in fused operators, without its weights.
 
-The file is a few KB and is shipped; the weights are handed over by name when a session is made (``minilm.py``). Only
-building it needs the package ``onnx``::
+The operators are ONNX Runtime's. The file has a few KB and is shipped; the weights are passed by name when a session is
+made (``minilm.py``). Only building it needs the package ``onnx``::
 
     python -m zettel.embedder._graph
 
@@ -28,13 +28,13 @@ POSITIONS = 512
 EPSILON = 1e-12
 
 _FUSED = "com.microsoft"
-#: Fixed, so that the file is the same byte for byte whichever version of ``onnx`` builds it.
+#: Fixed, so that every version of ``onnx`` builds the same file, byte for byte.
 _OPSET = 17
 _IR_VERSION = 8
 
 
 def build() -> onnx.ModelProto:
-    """The graph, with every weight declared by name and shape and left to be supplied."""
+    """The graph; each weight is declared by name and shape, and must be supplied later."""
     nodes = _embeddings()
     for layer in range(LAYERS):
         nodes += _layer(layer)
@@ -51,7 +51,7 @@ def build() -> onnx.ModelProto:
 
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight the graph asks for; the names are those of the safetensors file where it has one.
+    """The name and the shape of every weight that the graph needs; names are those of the safetensors file, if any.
 
     ``attention.qkv`` is query, key and value side by side, each transposed to (in, out).
     """
@@ -82,8 +82,8 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def _embeddings() -> list[onnx.NodeProto]:
-    """Word + position + segment embedding, normalized; the mask becomes the number of word pieces of each text."""
-    # One text is one segment: its pieces all have the segment 0.
+    """The sum of word, position and segment embedding, normalized; the mask becomes the length of each text."""
+    # A text is one segment: all its pieces have the segment 0.
     segment = helper.make_node("Sub", ["input_ids", "input_ids"], ["segment_ids"])
     weights = ["word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight"]
     weights += ["LayerNorm.weight", "LayerNorm.bias"]
@@ -112,7 +112,7 @@ def _layer(layer: int) -> list[onnx.NodeProto]:
         return node("SkipLayerNormalization", [dense, skip, *weights], output, epsilon=EPSILON)
 
     def dense(source: str, block: str, output: str) -> onnx.NodeProto:
-        # The file holds each matrix as (out, in); transB reads it so, without a copy of it.
+        # The file has each matrix as (out, in); with transB no transposed copy is needed.
         return node("FusedMatMul", [source, prefix + block + "dense.weight"], output, transB=1)
 
     qkv = [prefix + "attention.qkv.weight", prefix + "attention.qkv.bias"]
@@ -129,7 +129,7 @@ def _layer(layer: int) -> list[onnx.NodeProto]:
 
 
 def _pooling(hidden: str) -> list[onnx.NodeProto]:
-    """The sum over a text's word pieces, scaled to length 1: the same as their mean, scaled to length 1."""
+    """The sum over the word pieces of a text, scaled to length 1, which equals their mean scaled to length 1."""
     return [
         helper.make_node("Cast", ["mask"], ["mask_float"], to=TensorProto.FLOAT),
         helper.make_node("Unsqueeze", ["mask_float", "axis_one"], ["mask_row"]),
@@ -141,7 +141,7 @@ def _pooling(hidden: str) -> list[onnx.NodeProto]:
 
 def _external(name: str, shape: tuple[int, ...]) -> onnx.TensorProto:
     tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
-    # A file that is never opened: the session is given the values themselves.
+    # This file is never opened, since the session is given the values themselves.
     tensor.external_data.add(key="location", value="weights")
     return tensor
 

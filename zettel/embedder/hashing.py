@@ -1,7 +1,7 @@
 """An embedder without weights: signed feature hashing of words and of their character n-grams.
 
 It knows no meanings, only shared words and shared parts of words. It is for tests, and for machines that can't have the
-model; ``minilm`` finds far more.
+default model; with ``minilm`` a search finds far more.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from zettel.embedder._texts import check_texts, cut
 from zettel.errors import InputError
 from zettel.protocols import Embedder, Span, Vector
 
-#: Characters of a text that are read; about what MiniLM's 256 word pieces hold.
+#: The number of characters of a text that are read: about the length of MiniLM's 256 word pieces.
 WINDOW = 1024
 _OVERLAP = 128
 _VERSION = 1
 _WORD = re.compile(r"\w+")
 _NGRAMS = (3, 4)
-#: Bytes of a word that are cut into n-grams: more would let one long string outweigh a whole text.
+#: The number of characters of a word that n-grams are made of: with more, one long string would outweigh a whole text.
 _LONGEST = 32
 
 _Features = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def create(model: str | None = None) -> Embedder:
-    """The embedder; ``model`` may give the dimension ("64"), 384 where it is None.
+    """The embedder; ``model`` may give the dimension ("64"), which is 384 by default.
 
     Raises:
         InputError: ``model`` is no whole number from 8 to 65536.
@@ -78,7 +78,8 @@ class HashingEmbedder:
     def spans(self, text: str, reserve: int = 0) -> list[Span]:
         """Overlapping character spans that each fit 1,024 characters with ``reserve`` more before them.
 
-        They begin at a word where words are short. A ``reserve`` beyond half the window counts as half of it.
+        They begin at words, and inside words of more than 64 characters. A ``reserve`` of more than half the window
+        counts as half.
 
         Raises:
             InputError: ``text`` is no text or holds a lone surrogate.
@@ -87,7 +88,7 @@ class HashingEmbedder:
         room = WINDOW - min(max(reserve, 0), WINDOW // 2)
         if len(text) <= room:
             return [(0, len(text))]
-        # Units of a word with the space after it, and of 64 characters inside anything longer.
+        # A unit is a word with the space after it, or 64 characters of a longer word.
         units = np.array([match.start() for match in re.finditer(r"(?s)\S{1,64}\s?|\s", text)])
         return cut(units, np.diff(units, append=len(text)), len(text), room, _OVERLAP)
 
@@ -104,9 +105,10 @@ class HashingEmbedder:
 
 @lru_cache(maxsize=16_384)
 def _features(word: str, dimension: int) -> _Features:
-    """Places in the vector and signed values of a word: the word itself, and its n-grams, which weigh as much together.
+    """The places in the vector and the signed values of a word: those of the word, and those of its n-grams.
 
-    Two words that share no n-gram have features at unrelated places, so their vectors are nearly orthogonal.
+    All n-grams together weigh as much as the word. Two words that share no n-gram have features at unrelated places, so
+    their vectors are nearly orthogonal.
     """
     padded = f"<{word[:_LONGEST]}>"
     ngrams = [padded[i : i + n] for n in _NGRAMS for i in range(len(padded) - n + 1)]

@@ -22,25 +22,25 @@ from zettel.embedder._texts import check_texts, cut
 from zettel.protocols import Embedder, Span, Vector
 
 DIMENSION = 384
-#: Word pieces the encoder reads of a text, with the two that mark its start and its end.
+#: The number of word pieces that the encoder reads of a text, with the two that mark its start and its end.
 WINDOW = 256
-#: Changes whenever the vectors do.
+#: To be raised when the vectors change.
 _VERSION = 1
 _LAYERS = 6
 
 _UNKNOWN, _START, _END = 100, 101, 102
 _ROOM = WINDOW - 2
-#: Word pieces that two passages of a text share: one or two sentences.
+#: The number of word pieces that two passages of a text share: one or two sentences.
 _OVERLAP = 32
-#: Most word pieces one character can become (a Hangul syllable, taken apart into its letters).
+#: The highest number of word pieces of one character (a Hangul syllable is divided into its letters).
 _PIECES_PER_CHARACTER = 3
 
-#: Word pieces, padding counted, that one run of the network takes: measured best from 512 to 2,048.
+#: The number of word pieces, with padding, in one run of the network: the best of the measured 512 to 2,048.
 _BATCH_PIECES = 1024
 
-#: Characters the tokenizer is given at once: on one long string its time grows with more than the length.
+#: The number of characters that the tokenizer gets at once, since its time grows faster than the length of a text.
 _CHUNK = 4096
-#: Where a text can be cut without changing its word pieces: after white space, ASCII punctuation or an ideograph.
+#: A text can be cut here without changing its word pieces: after white space, ASCII punctuation or an ideograph.
 _BREAK = re.compile(r"[\t\n\r !-/:-@\[-`{-~\u4e00-\u9fff]")
 
 
@@ -58,11 +58,11 @@ class MiniLmEmbedder:
     """all-MiniLM-L6-v2: 384 dimensions, reads 256 word pieces of lower-cased text, made for English sentences."""
 
     def __init__(self, folder: Path) -> None:
-        # Two things that don't need each other, on two cores; both files are checked before anything is read from them.
+        # The two files are loaded at the same time, on two cores; each is checked before anything is read from it.
         with ThreadPoolExecutor(1) as beside:
             vocabulary = beside.submit(_tokenizer, folder / _weights.TOKENIZER)
             content = _weights.checked(folder / _weights.WEIGHTS)
-            # The session reads these arrays where they lie, so they must live as long as it does.
+            # The session reads these arrays in place, so they must exist as long as it does.
             self._parameters = _parameters(content)
             self._session = _session(self._parameters)
             self._tokenizer = vocabulary.result()
@@ -88,7 +88,7 @@ class MiniLmEmbedder:
         check_texts(texts)
         pieces = self._pieces(texts)
         vectors = np.empty((len(texts), DIMENSION), np.float32)
-        # Texts of like length share a run, so that little of it is spent on padding.
+        # Texts of similar length share a run, so that there is little padding.
         for batch in _batches([len(p) + 2 for p in pieces]):
             vectors[batch] = self._run([pieces[i] for i in batch])
         return vectors
@@ -122,7 +122,7 @@ class MiniLmEmbedder:
         return vectors
 
     def _pieces(self, texts: Sequence[str]) -> list[list[int]]:
-        """The word pieces of each text, as many as fit the window."""
+        """The word pieces of each text, up to the length of the window."""
         short = ["" if len(text) > _CHUNK else text for text in texts]
         encodings = self._tokenizer.encode_batch_fast(short, add_special_tokens=False)
         pieces = [encoding.ids[:_ROOM] for encoding in encodings]
@@ -132,7 +132,7 @@ class MiniLmEmbedder:
         return pieces
 
     def _head(self, text: str) -> list[int]:
-        """The word pieces of a long text that fit the window, found without reading all of it."""
+        """The word pieces of a long text that fit the window; the rest of the text is not read."""
         pieces: list[int] = []
         for _, chunk, in_word in _chunks(text):
             encoding = self._tokenizer.encode(chunk, add_special_tokens=False)
@@ -143,7 +143,7 @@ class MiniLmEmbedder:
         return pieces[:_ROOM]
 
     def _words(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where each word of ``text`` starts, and its number of word pieces (1 to 100)."""
+        """The start of each word of ``text``, and its number of word pieces (1 to 100)."""
         offsets, chunks, in_word = zip(*_chunks(text), strict=True)
         encodings: list[Encoding] = self._tokenizer.encode_batch(list(chunks), add_special_tokens=False)
         starts, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -159,7 +159,7 @@ class MiniLmEmbedder:
 
 
 def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """The positions of ``lengths``, shortest first, in groups whose longest times their number is about the budget."""
+    """The positions of ``lengths``, shortest first, in groups of about `_BATCH_PIECES` pieces with padding."""
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and lengths[i] * (len(batch) + 1) > _BATCH_PIECES:
@@ -171,10 +171,10 @@ def _batches(lengths: list[int]) -> Iterator[list[int]]:
 
 
 def _chunks(text: str) -> Iterator[tuple[int, str, bool]]:
-    """``text`` in pieces of at most 4,096 characters: offset, piece, and whether it begins inside an endless word.
+    """``text`` in pieces of at most 4,096 characters: offset, piece, and whether it begins inside a very long word.
 
-    Cut like that, a text keeps its word pieces: only in a run of thousands of characters without a break, which the
-    tokenizer takes for one unknown word, a cut falls inside.
+    The word pieces stay the same: a word is divided only if it has thousands of characters, and the tokenizer takes
+    such a word for one unknown word.
     """
     start, in_word = 0, False
     while len(text) - start > _CHUNK:
@@ -186,21 +186,21 @@ def _chunks(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _rest_of_word(encoding: Encoding) -> int:
-    """How many word pieces the first word of a chunk has."""
+    """The number of word pieces of the first word in a chunk."""
     words = encoding.word_ids
     return next((i for i, word in enumerate(words) if word != words[0]), len(words))
 
 
 def _tokenizer(file: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_buffer(_weights.checked(file).tobytes())
-    # The file asks for 128 word pieces, always; the model was trained on up to 256 and needs no padding.
+    # The file asks for exactly 128 word pieces; the model was trained on up to 256 and needs no padding.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def _parameters(content: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """The arrays the graph asks for: those of the file, and query, key and value of each layer side by side."""
+    """The arrays that the graph needs: those of the file, with query, key and value of each layer side by side."""
     parameters = _weights.tensors(content)
     for layer in range(_LAYERS):
         prefix = f"encoder.layer.{layer}.attention."
@@ -216,7 +216,7 @@ def _parameters(content: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
 def _session(parameters: dict[str, NDArray[np.float32]]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _cores()
-    # The operators are fused already; looking for more to fuse only costs time.
+    # The operators are fused already; a search for more to fuse only takes time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in parameters.values()]
     options.add_external_initializers(list(parameters), values)
@@ -225,7 +225,7 @@ def _session(parameters: dict[str, NDArray[np.float32]]) -> onnxruntime.Inferenc
 
 
 def _cores() -> int:
-    """Cores this process may use, which can be fewer than the machine has."""
+    """The number of cores that this process may use, which can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

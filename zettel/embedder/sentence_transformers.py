@@ -19,11 +19,11 @@ from zettel.protocols import Embedder, Span, Vector
 _VERSION = 1
 #: Tokens that two passages of a text share.
 _OVERLAP = 32
-#: Tokens left free in a window: a passage read alone may have a few more than it has inside its text.
+#: Tokens left free in a window, since a passage alone may have a few tokens more than inside its text.
 _SLACK = 8
-#: Tokens of a word that are not cut apart.
+#: A word with more tokens than these may be divided.
 _LONGEST_WORD = 16
-#: The window of a model that names none.
+#: The window of a model that doesn't name one.
 _DEFAULT_WINDOW = 512
 _BATCH = 32
 
@@ -42,7 +42,7 @@ def create(model: str | None = None) -> Embedder:
         raise MissingExtraError(
             "the embedder 'sentence_transformers' needs an extra: pip install 'zettel[sentence-transformers]'"
         )
-    # Imported late, for it takes seconds; by its full name, so it is the library and not this module.
+    # Imported here, since it takes seconds, and by its name as text, since this module has the same name.
     library = importlib.import_module("sentence_transformers")
     try:
         loaded = library.SentenceTransformer(model, device="cpu")
@@ -89,25 +89,28 @@ class SentenceTransformersEmbedder:
     def spans(self, text: str, reserve: int = 0) -> list[Span]:
         """Overlapping character spans that each fit the model's window; one for a text that fits.
 
-        Of the ``reserve`` characters before each passage, every one is counted as a token; a reserve beyond half the
+        Each of the ``reserve`` characters before a passage is counted as a token. A reserve of more than half the
         window counts as half.
 
         Raises:
             InputError: ``text`` is no text or holds a lone surrogate.
-            EmbedderError: the text is long, and the model's tokenizer doesn't tell where its tokens are.
+            EmbedderError: the text is long, and the model's tokenizer doesn't give the places of its tokens.
         """
         check_texts([text])
         specials = self._model.tokenizer.num_special_tokens_to_add()
         room = max(self._window - specials - _SLACK, 1)
         room -= min(max(reserve, 0), room // 2)
-        # A byte is the least a token of any model stands for.
+        # In every model, a token represents at least one byte.
         if len(text.encode()) <= room:
             return [(0, len(text))]
         starts, counts = self._units(text)
         return cut(starts, counts, len(text), room, min(_OVERLAP, room // 4))
 
     def _units(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where ``text`` may be cut (at words, and inside very long ones), and the number of tokens to the next cut."""
+        """The places at which ``text`` may be cut, and the number of tokens from each to the next.
+
+        It may be cut at words, and inside very long ones.
+        """
         tokenizer = self._model.tokenizer
         if not tokenizer.is_fast:
             raise EmbedderError(f"the tokenizer of {self._name} gives no offsets, so a long text can't be cut by it")
@@ -118,14 +121,14 @@ class SentenceTransformersEmbedder:
         first = np.flatnonzero(np.diff(words, prepend=-2))
         place_in_word = np.arange(len(words)) - np.repeat(first, np.diff(first, append=len(words)))
         tokens = np.flatnonzero(place_in_word % _LONGEST_WORD == 0)
-        # Tokens that are parts of one character begin at the same place, and a start may be told late: keep it rising.
+        # Tokens that are parts of one character have one start, and a start may be lower than the last: make it rise.
         offsets = np.array(encoding["offset_mapping"], np.int64).reshape(-1, 2)
         starts, kept = np.unique(np.maximum.accumulate(offsets[:, 0])[tokens], return_index=True)
         return starts, np.diff(tokens[kept], append=len(words))
 
 
 def _identity(name: str) -> str:
-    """A name on the hub as it is; for a folder the SHA-256 of its weights, the same wherever the folder lies."""
+    """A name on the hub, unchanged; for a folder the SHA-256 of its weights, which doesn't depend on its path."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return name

@@ -30,7 +30,7 @@ class Table:
         self.times = np.empty(0, np.float64)
         self.until = np.empty(0, np.float64)
         self.speaker = np.empty(0, np.int64)
-        self.lots = np.empty(0, np.float32)
+        self.sample_keys = np.empty(0, np.float32)
         self.topics = np.empty(0, np.int64)
         for column in own:
             setattr(self, own_name(column), np.empty(0, column.dtype))

@@ -173,7 +173,7 @@ class ExactIndex:
         table.times[row], table.until[row] = start, end
         code = -1 if note.speaker is None else self._speakers.setdefault(note.speaker, len(self._speakers))
         table.speaker[row] = code
-        table.lots[row] = sample_key(note.ordinal)
+        table.sample_keys[row] = sample_key(note.ordinal)
         self._sessions.append(note.conversation)
         return row
 
@@ -266,7 +266,7 @@ class ExactIndex:
                 times=table.times[:n],
                 until=table.until[:n],
                 speaker=table.speaker[:n],
-                lots=table.lots[:n],
+                sample_keys=table.sample_keys[:n],
                 topics=table.topics[:n],
                 own={column.name: table.column(column)[:n] for column in self._own},
                 speakers=tuple(self._speakers),
@@ -369,9 +369,9 @@ class ExactIndex:
         """The ordinals of rows."""
         return self._table.ordinals[rows]
 
-    def lots(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def sample_keys(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The sampling numbers of rows; see ``protocols.Columns``."""
-        return self._table.lots[rows]
+        return self._table.sample_keys[rows]
 
     def searched_rows(self) -> NDArray[np.bool_]:
         """Which rows a search shows unasked, as a copy."""
@@ -461,7 +461,7 @@ def _near(
     border = np.searchsorted(np.bincount(np.concatenate(differences)).cumsum(), wanted)
     estimates = np.concatenate([index.estimated(d) for (index, _), d in zip(parts, differences, strict=True)])
     share = min(_SAMPLE[0] / n, _SAMPLE[1])
-    drawn = [index.lots(rows) < share for index, rows in parts]
+    drawn = [index.sample_keys(rows) < share for index, rows in parts]
     mean, deviation = spread(estimates)
     sample = np.concatenate(drawn)
     if sample.any():

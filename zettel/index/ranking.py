@@ -15,8 +15,8 @@ from zettel import graph
 from zettel.config import Config
 from zettel.filters import Filter
 from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
-from zettel.protocols import Columns, Query, Reader, Signal
-from zettel.scoring import Census, Fused, Fusion, Route, RoutedScan, Scan
+from zettel.protocols import Columns, Query, Reader, Scan, Signal
+from zettel.scoring import Census, ExactScan, Fused, Fusion, Route, RoutedScan
 
 _SEEDS = 5  # best notes whose links are walked
 _FIELD = 50  # best notes, by whose last it is measured how far the seeds stand out
@@ -77,7 +77,7 @@ class Ranking:
     """All rows a search scored, with what is needed to order and to explain them."""
 
     index: Table
-    scan: Scan
+    scan: ExactScan
     signals: Sequence[Signal]
     fused: Fused
     mask: NDArray[np.bool_]
@@ -175,7 +175,7 @@ def rank(
     columns = index.columns()
     if sampled is not None:
         allowed_mask &= sampled.scored
-    scan = Scan(query, columns, config, sampled.census if sampled else None)
+    scan = ExactScan(query, columns, config, sampled.census if sampled else None)
     if route is not None:
         scan = RoutedScan(query, columns, config, allowed_mask, k, route)
     fusion = Fusion(scan, signals, allowed_mask, config.weights, sampled.standing if sampled else None)

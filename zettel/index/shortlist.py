@@ -106,7 +106,7 @@ class Part:
             times=columns.times[rows],
             until=columns.until[rows],
             speaker=columns.speaker[rows],
-            lots=columns.lots[rows],
+            sample_keys=columns.sample_keys[rows],
             topics=columns.topics[rows],
             own={name: values[rows] for name, values in columns.own.items()},
             speakers=columns.speakers,

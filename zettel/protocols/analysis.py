@@ -1,4 +1,4 @@
-"""What analyzers implement: messages to keywords, tags, entities and a sentence of context."""
+"""The protocol of analyzers, which find keywords, tags, entities and a context in messages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What an analyzer may know of one message: itself, and the message before it in its session.
+    """What an analyzer may know of a message: the message itself, and the one that it answers.
 
-    ``answers`` is the message it answers: its parent where the transcript names one, else the one before it in the
-    same session by another speaker. Analyses depend on nothing else, so that a batch gives what single adds give.
+    The answered message is its parent if the transcript names one, else the last one before it in the same session by
+    another speaker. An analysis depends on nothing else, so that a batch gives the same as adding one by one.
     """
 
     text: str
@@ -45,14 +45,14 @@ class Analysis:
 
 @runtime_checkable
 class Analyzer(Protocol):
-    """Reads keywords, tags, entities and a one-sentence context out of messages.
+    """Finds keywords, tags, entities and a context of one sentence in messages.
 
     A file in ``analyzer/`` defines ``create(model: str | None) -> Analyzer``.
     """
 
     @property
     def name(self) -> str:
-        """Name and version ("local/1"), as kept in ``Note.analyzed_by`` if an analysis names nothing else."""
+        """Name and version ("local/1"); this is ``Note.analyzed_by``, unless an analysis names something else."""
         ...
 
     def analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:

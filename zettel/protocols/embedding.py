@@ -1,4 +1,4 @@
-"""What embedders implement: texts to vectors."""
+"""The protocol of embedders, which turn texts into vectors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Span: TypeAlias = tuple[int, int]
 class Embedder(Protocol):
     """Turns texts into vectors. A file in ``embedder/`` defines ``create(model: str | None) -> Embedder``.
 
-    Promises: the same text gives the same vector, up to rounding, whatever else is in the call; no network access once
-    the model is on this machine. Does not promise: thread safety of two calls at once.
+    It promises that a text gives the same vector, up to rounding, whatever else is in the call, and that it needs no
+    network once the model is on this machine. It does not promise that two threads may call it at once.
     """
 
     @property
@@ -28,7 +28,7 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vector:
         """The L2-normalized vectors of ``texts``, shape ``(len(texts), dimension)``, float32.
 
-        A text longer than the encoder's window is cut there; split it by ``spans`` first.
+        A text longer than the encoder's window is cut there; divide it by ``spans`` first.
         """
         ...
 
@@ -37,12 +37,12 @@ class Embedder(Protocol):
 class PassageEmbedder(Embedder, Protocol):
     """An embedder that knows its window, so that a long text can be embedded as passages.
 
-    One without ``spans`` sees every text whole.
+    An embedder without ``spans`` gets every text in one piece.
     """
 
     def spans(self, text: str, reserve: int = 0) -> list[Span]:
         """Overlapping character spans of ``text`` that each fit the encoder's window; one for a text that fits.
 
-        ``reserve`` is how many characters the caller will put before each passage. The spans cover the whole text.
+        ``reserve`` is the number of characters that the caller will put before each passage. The spans cover the text.
         """
         ...

@@ -1,4 +1,4 @@
-"""What link rules and evolution policies implement, and what they are shown."""
+"""The protocols of link rules and evolution policies, and the values that these get and return."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A note that has just arrived, and what a linker may know of the memory it comes into.
+    """A note that has just arrived, and what a link rule may know of the memory.
 
-    ``before`` are the messages before it in its session, nearest first; ``answered`` is the one it answers. ``nearest``
-    are the notes closest to it, best first, those of ``before`` left out; ``usual`` and ``spread`` are mean and
-    standard deviation of its cosines with all ``n_notes``. ``rarity_of`` a number of notes is 1 for none and 0 for
-    all, ``rarity`` of one of its terms that of the other notes that have it; ``saying`` gives the newest notes whose
-    text has all of some terms, newest first, and how many there are. ``people`` are the lower-cased words of all
-    speakers' names.
+    - ``before``: the messages before it in its session, nearest first. ``answered``: the message that it answers.
+    - ``nearest``: the notes closest to it, best first, without those of ``before``.
+    - ``usual``, ``spread``: mean and standard deviation of its cosines with all ``n_notes``.
+    - ``rarity_of(n)``: how rare something is that ``n`` notes have: 1 for none, 0 for all. ``rarity(term)``: the rarity
+      of one of its terms among the other notes.
+    - ``saying(terms)``: the newest notes whose texts have all of some terms, newest first, and the number of all.
+    - ``people``: the words of all speakers' names, in lower case.
     """
 
     note: Note
@@ -58,8 +59,8 @@ class Arrival:
 class LinkRule(Protocol):
     """One reason to link an arriving note. A file in ``linker/`` has these names at its top level.
 
-    ``KIND`` is the kind of its links, ``DEGREE`` the most links of that kind that a note may have: where a note has as
-    many, a stronger one takes the place of the weakest that the rules have made.
+    ``KIND`` is the kind of its links, ``DEGREE`` the highest number of links of that kind that a note may have. If a
+    note has as many, a stronger link replaces the weakest one that rules have made.
     """
 
     KIND: LinkKind
@@ -80,7 +81,7 @@ class AskingRule(LinkRule, Protocol):
     Its ``links`` is a generator: it runs while the memory plans, so it never waits. It yields links and questions, in
     any order, and receives the answer to a question as the value of that ``yield``; it may return more links. If an
     answer is not known yet, ``links`` is closed there and counts as no links; ``answer`` is then called while the
-    memory is free for others, and the plan is made again, with ``links`` called anew. The same arrival and the same
+    memory is free for others, and the plan is made again, with ``links`` called again. The same arrival and the same
     answers give the same links and questions.
     """
 
@@ -98,9 +99,10 @@ class AskingRule(LinkRule, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A note that has just arrived, a neighbor it was linked to, by which links, and the neighbor's other links.
+    """A note that has just arrived, a neighbor that it was linked to, these links, and the neighbor's other links.
 
-    Each of ``others`` comes with the note at its other end; links to notes that no search shows are left out.
+    Each link in ``others`` comes with the note at its other end. Links to notes that a search doesn't show are left
+    out.
     """
 
     arrived: Note
@@ -111,9 +113,9 @@ class Encounter:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """New values of a neighbor's annotations (context, keywords, tags), and the sentence that says why.
+    """New values of a neighbor's annotations (context, keywords, tags), and the reason as a sentence.
 
-    ``derived_from`` names the notes, besides the arriving one, whose words they use.
+    ``derived_from`` has the ids of the notes, besides the arriving one, whose words the values use.
     """
 
     fields: Mapping[str, JsonValue]
@@ -129,7 +131,7 @@ class Policy(Protocol):
     """
 
     def rewrite(self, encounter: Encounter) -> Rewrite | Generator[Question, JsonValue, Rewrite | None] | None:
-        """What the neighbor's annotations become; None where nothing changes. Pure, and never longer than needed.
+        """The new annotations of the neighbor; None if nothing changes. Pure: the same encounter gives the same result.
 
         Only an ``AskingPolicy`` may be a generator.
         """

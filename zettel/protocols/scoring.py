@@ -1,4 +1,4 @@
-"""What signals implement, and the table of notes that they read."""
+"""The protocol of signals, and the table of notes that they read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zettel.protocols.embedding import Vector
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """The notes a term stands in: their rows, its count in each text, and whether annotations have it (0 or 1)."""
+    """The notes that have a term: their rows, its count in each text, and whether the annotations have it (0 or 1)."""
 
     rows: NDArray[np.int64]
     text: NDArray[np.float32]
@@ -27,8 +27,8 @@ class Posting:
 class Column:
     """A column of the index that a signal declares in its ``COLUMNS`` and reads as ``scan.columns.own[name]``.
 
-    ``value_of(note)`` is the note's value, as often asked as the note's annotations change; ``dtype`` is numpy's, and a
-    change of ``version`` has saved indexes built anew.
+    ``value_of(note)`` gives the value of a note; it is called again whenever the note's annotations change. ``dtype``
+    is numpy's. Saved indexes with another ``version`` are built again.
     """
 
     name: str
@@ -39,18 +39,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The notes of a memory as a table that signals read: one row a note, ``n`` rows.
+    """The notes of a memory as a table that signals read: ``n`` rows, one for each note.
 
-    ``alive`` tells the rows that are notes still; the others are left over and never searched. ``ordinals`` is the
-    order in which they arrived, ``status`` the place of their status in ``model.STATUSES``. Passages of a row lie
-    together in ``vectors``, from ``first[row]`` on; ``several`` are the rows that have more than one. ``windows`` holds
-    the rows of the messages around each note, shape ``(n, 2 * window)``, nearest before first, -1 where there is none;
-    ``norms`` the length of the sum of a note's own vector and theirs. ``times`` are seconds since 1970 (NaN: unknown),
-    ``until`` where the note's time ends, by its precision. ``lengths`` counts the terms of each text. ``speaker``
-    indexes ``speakers``, -1 for none. ``topics`` are the leaves of the topic tree that the notes are in, -1 for none;
-    ``own`` the columns that signals declare. ``lots`` are numbers in [0, 1) that each row once drew: those below 0.1
-    are a sample of a tenth. ``estimates(vector, passages)`` guesses the cosines of a vector and all passages, or those
-    named.
+    - ``alive``: whether the row is a note. Other rows are left over from removed notes, and never searched.
+    - ``ordinals``: the order of arrival. ``status``: an index into ``model.STATUSES``.
+    - ``vectors``: the passages of all rows; those of a row begin at ``first[row]``. ``several``: the rows with more
+      than one passage.
+    - ``windows``: the rows of the messages around each note, shape ``(n, 2 * window)``, those before it first, each
+      side from the nearest on; -1 if there is none. ``norms``: the length of the sum of the note's vector and theirs.
+    - ``lengths``: the number of terms of each text.
+    - ``times``: the beginning of the note's time in seconds since 1970, NaN if unknown. ``until``: its end, which
+      depends on the precision.
+    - ``speaker``: an index into ``speakers``, -1 for none. ``topics``: the id of the leaf that has the note, -1 for
+      none. ``own``: the columns that signals declare.
+    - ``sample_keys``: see ``sampling.sample_key``; the rows with keys below 0.1 are a sample of a tenth.
+    - ``estimates(vector, passages)``: estimated cosines of a vector and all passages, or those given.
     """
 
     alive: NDArray[np.bool_]
@@ -65,7 +68,7 @@ class Columns:
     times: NDArray[np.float64]
     until: NDArray[np.float64]
     speaker: NDArray[np.int64]
-    lots: NDArray[np.float32]
+    sample_keys: NDArray[np.float32]
     topics: NDArray[np.int64]
     own: Mapping[str, NDArray[Any]]
     speakers: Sequence[str]
@@ -78,7 +81,7 @@ class Columns:
         return len(self.alive)
 
     def passages(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The passages of rows, row by row, and where in them each row's begin."""
+        """The passages of rows, row by row, and the place in this list at which each row's passages begin."""
         last = self.n - 1
         ends = np.where(rows < last, self.first[np.minimum(rows + 1, last)], len(self.vectors))
         counts = ends - self.first[rows]
@@ -88,7 +91,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question, read: its stems, its vector, the moment of asking, and the time it speaks of (half-open)."""
+    """A question as it was read: terms, vector, the time it is asked ``at``, and the time it speaks of (half-open)."""
 
     text: str
     terms: tuple[str, ...]
@@ -104,9 +107,9 @@ class Signal(Protocol):
 
     A file that needs a column of its own declares it as ``COLUMNS``, a tuple of ``Column``.
 
-    ``NAME`` is the file's name. ``WEIGHT`` is its weight in the sum, with where it comes from. ``STANDARDIZED`` tells
-    whether values are turned into z-scores over the notes searched before they are weighted: right for measures, wrong
-    for marks that few notes bear.
+    ``NAME`` is the file's name. ``WEIGHT`` is its weight in the sum; a comment says how it was found. ``STANDARDIZED``
+    says whether values are turned into z-scores over the searched notes before they are weighted. That is right for
+    measures, and wrong for marks that few notes have.
     """
 
     NAME: str
@@ -118,12 +121,12 @@ class Signal(Protocol):
         ...
 
     def reason(self, scan: Scan, row: int) -> str | None:
-        """What speaks for the note of ``row``, as part of a sentence; None where nothing does."""
+        """The reason for the note of ``row``, as part of a sentence; None if there is none."""
         ...
 
 
 class Scan(Protocol):
-    """A query laid against the columns, with what several signals share computed once."""
+    """A query compared with the columns; what several signals need is computed once."""
 
     query: Query
     columns: Columns
@@ -143,13 +146,13 @@ class Scan(Protocol):
         ...
 
     def said(self, row: int) -> list[str]:
-        """The words of the query that stand in a note's text, in the query's order."""
+        """The words of the query that a note's text has, in the order of the query."""
         ...
 
     def noted(self, row: int) -> list[str]:
-        """Those that stand in its annotations, but not in its text."""
+        """The words of the query that a note's annotations have, but not its text."""
         ...
 
     def said_around(self, row: int) -> list[str]:
-        """Those that stand in the texts of its window, but not in its own."""
+        """The words of the query that the texts of a note's window have, but not its own."""
         ...

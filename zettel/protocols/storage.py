@@ -1,4 +1,4 @@
-"""What stores implement: the journal of one namespace, and what it amounts to."""
+"""The protocol of stores, which keep the journal of one namespace and everything that follows from it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Store(Reader, Protocol):
 
     @property
     def beside(self) -> Path | None:
-        """The folder for what is derived from it and may be deleted; None where there is no place for one."""
+        """The folder for derived data, which may be deleted at any time; None if the store can't have one."""
         ...
 
     def append(self, draft: Draft, head: int) -> Commit:
@@ -178,7 +178,7 @@ class Store(Reader, Protocol):
         ...
 
     def set_fingerprint(self, fingerprint: str) -> str:
-        """Name the embedder where none is named yet; returns the one that stands."""
+        """Record the embedder's fingerprint, unless one is recorded already; returns the recorded one."""
         ...
 
     def namespaces(self) -> list[str]:

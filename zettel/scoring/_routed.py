@@ -1,4 +1,4 @@
-"""A scan of a large memory: cosines are estimated, and computed only where they may matter."""
+"""A scan of a large memory: cosines are estimated, and computed only for the rows that may be among the best."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from numpy.typing import NDArray
 
 from zettel.config import Config
 from zettel.protocols import Columns, Query
-from zettel.scoring._scan import Scan, Values, reduced
+from zettel.scoring._scan import ExactScan, Values, reduced
 
-_SHORTLIST = 100, 0.02  # rows computed because their estimated scores are best: the most, also as a part of all
-_SAMPLE = 400, 0.035  # rows computed by lot, to calibrate the estimates: the most, also as a part of all
-_FEW = 2000  # rows that are all computed: a sample of so few would say too little
-_LEAST = 10  # rows below which a sample says nothing
+_BEST = 100, 0.02  # rows computed because their estimated scores are best: at most so many, and such a share of all
+_SAMPLE = 400, 0.035  # rows computed as a sample, to calibrate the estimates: at most so many, and such a share of all
+_FEW = 2000  # up to so many rows are all computed, since a sample of them would be too small
+_LEAST = 10  # a sample of fewer rows calibrates nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the topic tree leads a query: ``rows`` of its topics, and each row's cosine of query and topic."""
+    """The result of routing: the ``rows`` of the nearest topics, and for every row the cosine of query and topic."""
 
     rows: NDArray[np.int64]
     cosines: NDArray[np.floating]
 
 
-class RoutedScan(Scan):
-    """A scan that computes few cosines; ``exact`` marks the rows whose cosines, with and without context, are.
+class RoutedScan(ExactScan):
+    """A scan that computes few cosines; ``exact`` marks the rows whose cosines are computed, with and without context.
 
-    The others are estimated from their codes, or where a ``route`` is given and leaves them out, from their topic. A
-    sample of the rows that ``mask`` lets through is computed exactly, and the estimates are moved and stretched to its
-    mean and its deviation: by those, measures become scores, and the noise of codes makes them spread too far.
+    All other cosines are estimated from codes; those of rows outside a ``route`` are estimated from their topics. A
+    sample of the rows in ``mask`` is computed exactly, and the estimates are shifted and scaled to its mean and its
+    standard deviation. Otherwise the noise of the codes would spread the estimates too far, and scores are standardized
+    by mean and deviation.
     """
 
     def __init__(
@@ -39,37 +40,37 @@ class RoutedScan(Scan):
     ) -> None:  # fmt: skip
         super().__init__(query, columns, config)
         self.n_rescored = 0
-        self.n_wanted = max(_SHORTLIST[0], 4 * k)
-        self.asked = False  # whether cosines were read since this was last set
+        self.n_wanted = max(_BEST[0], 4 * k)
+        self.asked = False  # whether cosines have been read since this was set to False
         self.exact = np.zeros(columns.n, np.bool_)
         self._best = np.zeros(columns.n)
-        self._own = np.zeros(columns.n)  # by the mean of the passages, as lent to neighbors
+        self._own = np.zeros(columns.n)  # from the mean of the passages, for the context of neighbors
         self._context = np.zeros(columns.n)
-        self._known = np.zeros(columns.n, np.bool_)  # rows of `_best` and `_own` that are computed
+        self._known = np.zeros(columns.n, np.bool_)  # the rows whose `_best` and `_own` are computed
         rows = np.flatnonzero(mask)
         if len(rows) <= max(_FEW, self.n_wanted):
             self.rescore(rows)
             return
-        self.n_wanted = max(min(_SHORTLIST[0], int(len(rows) * _SHORTLIST[1])), 4 * k)
+        self.n_wanted = max(min(_BEST[0], int(len(rows) * _BEST[1])), 4 * k)
         self._estimate(route)
-        self._calibrate(rows[columns.lots[rows] < min(_SAMPLE[0] / len(rows), _SAMPLE[1])])
+        self._calibrate(rows[columns.sample_keys[rows] < min(_SAMPLE[0] / len(rows), _SAMPLE[1])])
 
     @property
     def cosines(self) -> Values:
-        """See ``protocols.Scan``; estimates but for the rows that were rescored."""
+        """See ``protocols.Scan``; estimates, except for the rows that were rescored."""
         self.asked = True
         return self._best
 
     @property
     def context_cosines(self) -> Values:
-        """See ``protocols.Scan``; estimates but for the rows marked ``exact``."""
+        """See ``protocols.Scan``; estimates, except for the rows marked ``exact``."""
         self.asked = True
         return self._context
 
     def rescore(self, rows: NDArray[np.int64]) -> None:
-        """Compute the cosines of rows exactly, with and without context; the very numbers that a whole scan gives."""
+        """Compute the cosines of rows, with and without context: exactly the numbers that an `ExactScan` gives."""
         windows = self.columns.windows[rows]
-        wanted = np.zeros(self.columns.n + 1, np.bool_)  # the last, read as -1, is for places without a neighbor
+        wanted = np.zeros(self.columns.n + 1, np.bool_)  # the last element, index -1, is for missing neighbors
         wanted[rows] = wanted[windows] = True
         unknown = np.flatnonzero(wanted[:-1] & ~self._known)
         if len(unknown):
@@ -96,7 +97,7 @@ class RoutedScan(Scan):
         self._context = self._with_windows(self._own)
 
     def _calibrate(self, sample: NDArray[np.int64]) -> None:
-        """Move and stretch the estimates to the mean and the deviation that they should have, by a sample."""
+        """Shift and scale the estimates so that those of a sample have the right mean and deviation."""
         guessed = self._best[sample], self._context[sample]
         self.rescore(sample)
         if len(sample) < _LEAST:

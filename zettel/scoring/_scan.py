@@ -1,4 +1,4 @@
-"""A query laid against the notes: cosines and BM25, computed once for all signals that read them."""
+"""A query compared with the notes: cosines and BM25, computed once for all signals that read them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ Values = NDArray[np.float64]
 
 
 def reduced(passages: Values, starts: NDArray[np.int64]) -> tuple[Values, Values]:
-    """The best and the mean of the passages of each note, whose begin at ``starts``."""
+    """The best and the mean of each note's passages; ``starts`` are the places of the first ones."""
     counts = np.diff(np.append(starts, len(passages)))
     return np.maximum.reduceat(passages, starts), np.add.reduceat(passages, starts) / counts
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What BM25 asks of a whole memory: its number of notes, how many terms their texts have, how many have a stem."""
+    """What BM25 needs to know of a whole memory.
+
+    These are the number of notes, the number of terms in their texts, and the number of notes that have each term.
+    """
 
     n_notes: int
     n_terms: int
     frequencies: Mapping[str, int]
 
 
-class Scan:
-    """See ``protocols.Scan``. ``census`` is given where ``columns`` are only a part of the memory."""
+class ExactScan:
+    """A scan that computes all cosines; see ``protocols.Scan``. ``census`` is needed if some notes have no row."""
 
     def __init__(self, query: Query, columns: Columns, config: Config, census: Census | None = None) -> None:
         self.query = query
@@ -47,7 +50,7 @@ class Scan:
 
     @cached_property
     def _passages(self) -> Values:
-        # Not `@`: BLAS splits so small a product over threads, and waits for one that a busy machine has put to sleep.
+        # Not `@`: BLAS splits even such a small product over threads, and waits for those that a busy machine delays.
         products: Values = np.vecdot(self.columns.vectors, self.query.vector).astype(np.float64)
         return products
 
@@ -66,7 +69,7 @@ class Scan:
         return self._by_note(self._passages)
 
     def _by_note(self, passages: Values) -> tuple[Values, Values]:
-        """What passages make of their notes: the best of them, and their mean, which a note lends to its neighbors."""
+        """For each note, the best value of its passages, and their mean, which counts in the context of neighbors."""
         best = passages[self.columns.first]
         mean = best.copy()
         several = self.columns.several
@@ -77,7 +80,7 @@ class Scan:
 
     def _with_windows(self, own: Values) -> Values:
         """The cosines of the sums of vectors, from each note's own product, shape ``(n,)``."""
-        padded = np.append(own, 0.0)  # row -1, for places without a neighbor
+        padded = np.append(own, 0.0)  # the last element, index -1, is for missing neighbors
         around = np.zeros_like(own)
         for others in self.columns.windows.T:
             around += padded[others]
@@ -87,7 +90,7 @@ class Scan:
 
     @cached_property
     def _words(self) -> list[tuple[str, str]]:
-        """The query's terms, each with the word that stands for it in the query."""
+        """The terms of the query, each with the word that has it in the query."""
         return list(surface(self.query.text).items())
 
     @cached_property
@@ -97,8 +100,8 @@ class Scan:
     def bm25(self, *, context: bool) -> Values:
         """See ``protocols.Scan``. BM25 with k1 and b of the config (Robertson & Zaragoza 2009).
 
-        Length and document frequency are those of the notes' own terms, with or without context: a note is not longer
-        for what others said.
+        Length and document frequency are those of the notes' own terms, with or without context: the messages around a
+        note don't make it longer.
         """
         if context not in self._bm25:
             self._bm25[context] = self._score_terms(context=context)
@@ -106,12 +109,12 @@ class Scan:
 
     @cached_property
     def _saturation(self) -> NDArray[np.float32]:
-        """What a term's frequency is weighed against in each note, by its length: ``(n,)``."""
+        """The term frequency that counts half in each note, which depends on its length: ``(n,)``."""
         k1, b, lengths = self._config.k1, self._config.b, self.columns.lengths
         n_terms = self._census.n_terms if self._census else float(lengths[self.columns.alive].sum())
         mean = max(n_terms / self._n_notes, 1e-9)
         saturation: NDArray[np.float32] = k1 * (1 - b + b * lengths / mean)
-        return np.maximum(saturation, np.finfo(np.float32).tiny)  # a term that is not there counts 0, never 0 / 0
+        return np.maximum(saturation, np.finfo(np.float32).tiny)  # so that a missing term counts 0, and not 0 / 0
 
     @cached_property
     def _n_notes(self) -> int:
@@ -136,17 +139,17 @@ class Scan:
         return score
 
     def _spoken_around(self, posting: Posting) -> Values:
-        """How often a term stands in each note's text and those of its window, shape ``(n,)``."""
+        """How often a term occurs in the text of each note and in those of its window, shape ``(n,)``."""
         spoken = posting.text > 0
         rows, counts = posting.rows[spoken], posting.text[spoken]
         around = np.concatenate([rows[:, None], self.columns.windows[rows]], axis=1)
         weights = np.repeat(counts, around.shape[1])
-        counted = np.bincount(around.ravel() + 1, weights, self.columns.n + 1)  # at 0, places without a neighbor
+        counted = np.bincount(around.ravel() + 1, weights, self.columns.n + 1)  # element 0 is for missing neighbors
         return counted[1:].astype(np.float64, copy=False)
 
     def said(self, row: int) -> list[str]:
         """See ``protocols.Scan``."""
-        if row not in self._said:  # asked again by the notes around it
+        if row not in self._said:  # the notes around it ask for it again
             self._said[row] = self._among(self._in_text[:, row])
         return self._said[row]
 
@@ -165,7 +168,7 @@ class Scan:
 
     @cached_property
     def _in_text(self) -> NDArray[np.bool_]:
-        """Which of the words stand in which texts, shape ``(len(words), n)``."""
+        """Whether each word occurs in each text, shape ``(len(words), n)``."""
         return self._marked(lambda posting: posting.text)
 
     @cached_property

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from zettel.protocols import Scan
 
 NAME = "dense"
-WEIGHT = 1.0  # the unit in which the others are measured
+WEIGHT = 1.0  # the unit of all other weights
 STANDARDIZED = True
 
-_CLOSE = 0.3  # below it, MiniLM's cosine of two unrelated chat turns
+_CLOSE = 0.3  # two unrelated turns of a chat have a lower cosine with MiniLM
 
 
 def values(scan: Scan) -> NDArray[np.float64]:
@@ -20,6 +20,6 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Named from a cosine of 0.3 on."""
+    """Given from a cosine of 0.3 on."""
     cosine = scan.cosines[row]
     return f"its meaning is close to the question's ({cosine:.2f})" if cosine >= _CLOSE else None

@@ -1,4 +1,4 @@
-"""How close the note is in meaning to the question together with the messages around it."""
+"""How close the note, together with the messages around it, is to the question in meaning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Named where the surroundings are close, and closer than the note alone."""
+    """Given if the note with the messages around it is close, and closer than the note alone."""
     around = scan.context_cosines[row]
     alone = scan.cosines[row]
     return f"what is said around it is on the question ({around:.2f})" if around >= max(_CLOSE, alone) else None

@@ -1,4 +1,4 @@
-"""Which of the question's words stand in the note: BM25 over its text and, at less weight, its annotations."""
+"""Which words of the question the note has: BM25 over its text and, with less weight, its annotations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from zettel.protocols import Scan
 
 NAME = "lexical"
-WEIGHT = 0.5  # less than dense: a note's own words count once more in lexical_context
+WEIGHT = 0.5  # less than dense, since a note's own words count again in lexical_context
 STANDARDIZED = True
 
 
@@ -18,7 +18,7 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Names the words, those of its text apart from those of its annotations."""
+    """Names the words: first those of the text, then those of the annotations."""
     parts = [
         verb + " " + ", ".join(f"“{w}”" for w in words)
         for verb, words in (("says", scan.said(row)), ("is noted with", scan.noted(row)))

@@ -1,4 +1,4 @@
-"""Which of the question's words stand in the note or in the messages around it: BM25 over the window's texts."""
+"""Which words of the question the note or the messages around it have: BM25 over the texts of the window."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Names the words that only the surroundings have."""
+    """Names the words that only the messages around the note have."""
     words = scan.said_around(row)
     return "the messages around it have " + ", ".join(f"“{w}”" for w in words) if words else None

@@ -21,6 +21,6 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Never named: half of such a chat has it."""
+    """None: half of the notes of such a chat have it."""
     del scan, row
     return None

@@ -14,10 +14,10 @@ STANDARDIZED = False
 
 
 def values(scan: Scan) -> NDArray[np.float64]:
-    """1 for notes of a speaker whose first or last name the question has, else 0."""
+    """1 for the notes of a speaker with a name in the question, the first or the last one, else 0."""
     asked = frozenset(words(scan.query.text))
     named = [float(_is_named(speaker, asked)) for speaker in scan.columns.speakers]
-    return np.array([*named, 0.0])[scan.columns.speaker]  # speaker -1, none, reads the last
+    return np.array([*named, 0.0])[scan.columns.speaker]  # -1, for no speaker, reads the last element
 
 
 def reason(scan: Scan, row: int) -> str | None:

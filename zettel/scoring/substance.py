@@ -1,4 +1,4 @@
-"""Whether the note says enough to hold a fact: "Thanks!" rarely answers a question, however well it is placed."""
+"""Whether the note says enough to hold a fact: "Thanks!" rarely answers a question, whatever is said around it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ NAME = "substance"
 WEIGHT = 0.3  # see docs/retrieval.md
 STANDARDIZED = True
 
-_ENOUGH = 8  # terms; a note with more is not preferred further, or an assistant's long answers would win everywhere
+_ENOUGH = 8  # more terms than these count no more, since an assistant's long answers would always win
 
 
 def values(scan: Scan) -> NDArray[np.float64]:
-    """The logarithm of a note's number of terms, up to 8, less its speaker's mean: people differ in how much they say.
+    """The logarithm of the number of terms, up to 8, minus the mean of the speaker: some people always say more.
 
-    The mean is over the notes that are there still, so that one that went bears on nothing.
+    The mean is over the notes present, so that a removed note has no influence.
     """
     length = np.log1p(np.minimum(scan.columns.lengths, _ENOUGH).astype(np.float64))
-    speaker = scan.columns.speaker + 1  # none, -1, is a speaker like any other
+    speaker = scan.columns.speaker + 1  # no speaker, which is -1, counts as one speaker
     alive = scan.columns.alive.astype(np.float64)
     mean = np.bincount(speaker, length * alive) / np.maximum(np.bincount(speaker, alive), 1)
     result: NDArray[np.float64] = length - mean[speaker]
@@ -28,6 +28,6 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Never named: most notes have enough."""
+    """None: most notes have enough."""
     del scan, row
     return None

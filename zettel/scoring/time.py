@@ -1,4 +1,4 @@
-"""Whether the note's time lies in the time the question speaks of ("last May", "on 8 May 2023", "since March")."""
+"""Whether the note happened in the time that the question speaks of ("last May", "on 8 May 2023", "since March")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STANDARDIZED = False
 
 
 def values(scan: Scan) -> NDArray[np.float64]:
-    """1 where note and question overlap in time, else 0; 0 everywhere for a question without a time."""
+    """1 for notes that overlap with the question in time, else 0; all 0 if the question speaks of no time."""
     query, columns = scan.query, scan.columns
     if query.since is None and query.until is None:
         return np.zeros(columns.n)
@@ -23,5 +23,5 @@ def values(scan: Scan) -> NDArray[np.float64]:
 
 
 def reason(scan: Scan, row: int) -> str | None:
-    """Says that it fits."""
+    """Says that the time fits."""
     return "it falls into the time asked about" if values(scan)[row] else None

@@ -17,7 +17,7 @@ from zettel.index import ExactIndex
 from zettel.index.query import read_query
 from zettel.model import Note, Source
 from zettel.protocols import Passages, Signal
-from zettel.scoring import Scan
+from zettel.scoring import ExactScan
 from zettel.testing._shared import examples
 
 Row: TypeAlias = tuple[str, str | None, str | None, bool]
@@ -31,8 +31,8 @@ SESSIONS = st.sampled_from([None, "a", "b"])
 ROWS = st.lists(st.tuples(TEXTS, SPEAKERS, SESSIONS, st.booleans()), min_size=1, max_size=8)
 
 
-def scan_of(signal: Signal, rows: Sequence[Row], question: str) -> Scan:
-    """A question laid against notes made of ``rows``, with the columns that a signal declares."""
+def scan_of(signal: Signal, rows: Sequence[Row], question: str) -> ExactScan:
+    """A question compared with notes made of ``rows``, with the columns that a signal declares."""
     start = datetime(2025, 5, 1, tzinfo=UTC)
     notes = [
         Note(
@@ -46,7 +46,7 @@ def scan_of(signal: Signal, rows: Sequence[Row], question: str) -> Scan:
     vectors = EMBEDDER.embed([n.text for n in notes])
     index.put(notes, {n.id: Passages(((0, len(n.text)),), v[None]) for n, v in zip(notes, vectors, strict=True)})
     query = read_query(question, EMBEDDER.embed([question])[0], start + timedelta(days=9))
-    return Scan(query, index.columns(), Config())
+    return ExactScan(query, index.columns(), Config())
 
 
 class SignalContract:
