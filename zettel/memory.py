@@ -38,7 +38,7 @@ from zettel.model import (
     revisable_fields,
 )
 from zettel.protocols import Draft, Store
-from zettel.replication import Edit, as_link, is_stale, unusable
+from zettel.replication import Edit, as_link, changed_since, unusable
 from zettel.view import MemoryView, Parts, commit_number, is_name
 from zettel.writer import Planned, Writer
 
@@ -271,10 +271,10 @@ class Memory(MemoryView):
             for edit in wanted:
                 if fault := unusable(edit, notes.get(edit.note_id)):
                     raise InputError(f"the {edit.field} of note {edit.note_id!r} can't become {edit.graph!r}: {fault}")
-                if is_stale(edit, self._reader):
+                if now := changed_since(edit, self._reader):
                     raise ConflictError(
-                        f"the {edit.field} of note {edit.note_id!r} has changed since the edits were found; nothing was"
-                        " taken over: find them again"
+                        f"the {edit.field} of note {edit.note_id!r} has become {now} since the edits were found;"
+                        " nothing was taken over: find the edits again"
                     )
                 if edit.what == "note":
                     fields.setdefault(edit.note_id, {})[edit.field] = edit.graph

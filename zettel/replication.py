@@ -397,8 +397,8 @@ def unusable(edit: Edit, known: Note | None) -> str:
     return ""
 
 
-def is_stale(edit: Edit, reader: Reader) -> bool:
-    """Whether the memory has by now neither what it had when the edit was found, nor what the edit brings."""
+def changed_since(edit: Edit, reader: Reader) -> str:
+    """What the memory has by now in place of what it had when the edit was found; "" if it is that, or the edit's."""
     if edit.what == "note":
         notes = reader.notes([edit.note_id])
         memory = revisable_fields(notes[0])[edit.field] if notes else None
@@ -406,7 +406,7 @@ def is_stale(edit: Edit, reader: Reader) -> bool:
         key = edit.note_id, edit.target_id or "", edit.field
         links = {link.key: _side(link_fields(link)) for link in reader.links([edit.note_id])}
         memory = links.get(key)
-    return memory not in (edit.memory, edit.graph)
+    return "" if memory in (edit.memory, edit.graph) else repr(memory)
 
 
 def as_link(edit: Edit) -> Link:

@@ -105,7 +105,12 @@ class IndexDraft:
         return index.unit(row)
 
     def nearest(self, vector: Vector, k: int) -> NearNotes:
-        """The ``k`` notes nearest to a unit vector, of those a search shows unasked; see ``index.exact.nearest_of``."""
+        """The ``k`` notes nearest to a unit vector, of those a search shows unasked; see ``index.exact.nearest_of``.
+
+        Raises:
+            EmbedderError: the vector can't be compared with those that are there.
+        """
+        check_dimension(len(vector), self._base.dimension or self._fresh.dimension)
         coded = self._base.is_coded(len(self))
         found = nearest_of(self._parts(), vector, k, coded=coded)
         n = len(self._base.ids)

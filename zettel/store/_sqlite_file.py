@@ -228,8 +228,8 @@ class SQLiteFile:
         if self._is_alone:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        try:  # before it begins: an interrupt may come as it has begun
+            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._expect_same_file()
             self._db.execute("COMMIT")
@@ -244,16 +244,17 @@ class SQLiteFile:
         """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
         with self._errors():
             inside = self._db.in_transaction
-            if not inside:
-                self._db.execute("BEGIN")
         if inside:
             yield
             return
-        try:
+        try:  # before it begins: an interrupt may come as it has begun
+            with self._errors():
+                self._db.execute("BEGIN")
             yield
         finally:
             with self._errors():
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def _rolled_back(self) -> None:
         """Called where a transaction ends in a roll-back: what was learned inside it is not so."""
