@@ -76,6 +76,7 @@ class Acting:
     head: int
     shared: Path  # files that are read
     out: Path  # files that are written
+    linked: Sequence[tuple[str, str]] = ()  # the notes that are linked by then
     made: list[Path] = field(default_factory=list)
 
     def id(self, n: int) -> str:
@@ -150,9 +151,8 @@ class Unlink:
     n: int
 
     def __call__(self, on: Acting) -> Any:
-        links = on.memory.links()
-        link = links[self.n % len(links)] if links else None
-        return on.memory.unlink(link.source_id, link.target_id) if link else None
+        ends = on.linked[self.n % len(on.linked)] if on.linked else None
+        return on.memory.unlink(*ends) if ends else None
 
 
 @dataclass(frozen=True)
