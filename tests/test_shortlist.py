@@ -21,10 +21,9 @@ from listing import Listing
 
 from zettel import Config, Message, registry
 from zettel.index import shortlist
-from zettel.index.shortlist import Shortlister
 from zettel.memory import Memory
 from zettel.model import Hit
-from zettel.protocols import Analyzer
+from zettel.protocols import Analyzer, CandidateSource
 from zettel.scoring import Fusion
 from zettel.store import sqlite
 
@@ -126,8 +125,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_a_store_that_names_candidates_is_asked_for_them(opened: Opener) -> None:
-    assert isinstance(opened()._store, Shortlister)
-    assert not issubclass(sqlite.SQLiteFile, Shortlister)
+    assert isinstance(opened()._store, CandidateSource)
+    assert not issubclass(sqlite.SQLiteFile, CandidateSource)
 
 
 @given(st.integers(0, 99), st.integers(1, 60), st.integers(1, 12))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -30,58 +30,15 @@ from zettel.model import (
     NoteChange,
     Problem,
     Revision,
-    link_fields,
     parsed_fields,
     revisable_fields,
 )
-from zettel.protocols import Passages, Reader, Store
+from zettel.protocols import Passages, Reader, Replica, Store
 from zettel.snapshot import Snapshot
 
 _AT_ONCE = 1_000  # notes written in one transaction
 _CHANGES = 20_000  # changes written in one
 _DRAWN = "drawn in the graph"
-
-
-class Replica(Store, Protocol):
-    """A store that can be a replica of another one; see ``store.neo4j``."""
-
-    @property
-    def role(self) -> str:
-        """What the memory is: "primary", "replica", or "discarded" (in part); "" before its first commit."""
-        ...
-
-    @property
-    def origin(self) -> str | None:
-        """What a replica is one of, in words."""
-        ...
-
-    def receive(
-        self, commits: Sequence[Commit], rows_: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages],
-        *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
-        before: Mapping[str, Mapping[str, Any]],
-    ) -> None:  # fmt: skip
-        """Replay commits of the memory that this is a replica of, those after its head, in one step."""
-        ...
-
-    def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
-        """All notes as they stand in the graph, each with the tags that are drawn at it; and what makes no sense."""
-        ...
-
-    def odd_links(self) -> list[tuple[str, str, str]]:
-        """Relationships between notes that are no links: both ends and the type."""
-        ...
-
-    def n_revisions(self) -> int:
-        """The number of revisions that it shows."""
-        ...
-
-    def promote(self) -> None:
-        """Make it a memory of its own."""
-        ...
-
-    def discard(self) -> None:
-        """Delete it."""
-        ...
 
 
 # ------------------------------------------------------------------------ pushing
@@ -404,7 +361,7 @@ def changed_since(edit: Edit, reader: Reader) -> str:
         memory = revisable_fields(notes[0])[edit.field] if notes else None
     else:
         key = edit.note_id, edit.target_id or "", edit.field
-        links = {link.key: _side(link_fields(link)) for link in reader.links([edit.note_id])}
+        links = {link.key: _side(LINK_FIELDS.dump(link)) for link in reader.links([edit.note_id])}
         memory = links.get(key)
     return "" if memory in (edit.memory, edit.graph) else repr(memory)
 

@@ -79,7 +79,7 @@ class Listing(sqlite.SQLiteStore):
         found = [note.id for note in self.let_through(allowed)]
         return found if len(found) <= at_most else None
 
-    def drawn(self, allowed: Filter, share: float) -> list[str]:
+    def sampled(self, allowed: Filter, share: float) -> list[str]:
         return [note.id for note in self.let_through(allowed) if sample_key(note.ordinal) < share]
 
     def around(self, ids: Iterable[str], window: int) -> list[str]:

@@ -37,12 +37,11 @@ from zettel.errors import (
 )
 from zettel.filters import UTC as UTC_ZONE
 from zettel.filters import Filter
-from zettel.index.shortlist import Shortlister
 from zettel.memory import Memory
 from zettel.model import Note
 from zettel.neo4j.installation import Installation
 from zettel.neo4j.server import Server
-from zettel.protocols import Analyzer
+from zettel.protocols import Analyzer, CandidateSource
 from zettel.replication import push
 from zettel.store.neo4j import connection as _neo4j_connection
 from zettel.store.neo4j import schema
@@ -663,7 +662,7 @@ def test_candidates_are_those_that_looking_at_all_notes_gives(
     stores = []
     for listed in listed_twice:
         store = registry.open_store(neo4j_uri, namespace=listed.namespace, read_only=False, config=PATIENCE)
-        assert isinstance(store, Neo4jStore) and isinstance(store, Shortlister)
+        assert isinstance(store, Neo4jStore) and isinstance(store, CandidateSource)
         push(listed, store, origin="m.zettel")
         stores.append(store)
     hand("CALL db.awaitIndexes(60)")
@@ -698,7 +697,8 @@ def candidates_agree(listed: Listing, store: Neo4jStore) -> None:
             assert set(exactly) <= set(found) <= set(most) and len(found) == len(set(found)), given
 
         for share in (0.0, 0.4, 1.0):
-            between(store.drawn(allowed, share), listed.drawn(allowed, share), listed.drawn(widened(allowed), share))
+            exactly, most = listed.sampled(allowed, share), listed.sampled(widened(allowed), share)
+            between(store.sampled(allowed, share), exactly, most)
         for stems in (["puppi"], ["max", "bergen", "unheard"], ["never"], []):
             exactly, most = (listed.notes_saying(stems, f, 99) for f in (allowed, widened(allowed)))
             between(store.notes_saying(stems, allowed, 99), exactly, most)

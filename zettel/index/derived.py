@@ -17,12 +17,12 @@ from zettel.index.draft import IndexDraft
 from zettel.index.exact import ExactIndex
 from zettel.index.query import RawQuery
 from zettel.index.ranking import Ranking
-from zettel.index.shortlist import Shortlist, Shortlister
+from zettel.index.shortlist import Shortlist
 from zettel.index.state import IndexState, Known
 from zettel.index.view import IndexView, Settings, ShortlistView, View, explain, search
 from zettel.journal import Ledger
 from zettel.model import Commit, Erasure, Hit, Note, WhyNot
-from zettel.protocols import Reader, Signal, Store, Vector
+from zettel.protocols import CandidateSource, Reader, Signal, Store, Vector
 
 T = TypeVar("T")
 _READINGS = 20  # times that something is read again because others wrote meanwhile
@@ -97,7 +97,7 @@ class Derived:
 
     def _asked(self, ask: Callable[[View], T]) -> T:
         """What a view of the head answers."""
-        if not isinstance(self._reader, Shortlister) or self._reader.n_notes() < max(self._config.exact_below, 1):
+        if not isinstance(self._reader, CandidateSource) or self._reader.n_notes() < max(self._config.exact_below, 1):
             return ask(self.view())
         shortlist, self._shortlist = self._shortlist, None
         if shortlist is None:

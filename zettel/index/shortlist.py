@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from zettel.filters import Filter
 from zettel.index.exact import ExactIndex
 from zettel.index.ranking import Ranking, Sampled, allowed_rows, rank
 from zettel.model import Link, LinkKind
-from zettel.protocols import Columns, Posting, Query, Reader, Signal, Vector
+from zettel.protocols import CandidateSource, Columns, Posting, Query, Signal
 from zettel.scoring import Census
 
 _CANDIDATES = 200  # notes scored because their vectors are nearest, and as many because of their words: the fewest
@@ -32,43 +32,6 @@ _EVENLY = 50  # notes taken evenly from that rest
 _SAMPLE = 400  # notes taken by lot from all that a filter lets through
 _STEP = 16  # by which that lot is at most widened at once, where a filter lets through so few that it finds too few
 _HELD = 20_000  # rows kept for later searches
-
-
-@runtime_checkable
-class Shortlister(Reader, Protocol):
-    """A store with indexes of its own, which names the notes that a question may find."""
-
-    def census(self) -> tuple[int, int]:
-        """The number of notes present, of any status, and of all terms (``text.terms``) of their texts."""
-        ...
-
-    def frequencies(self, stems: Sequence[str]) -> Mapping[str, int]:
-        """How many notes present, of any status, have a stem in text or annotations; one of none may be missing."""
-        ...
-
-    def nearest_notes(self, vector: Vector, allowed: Filter, k: int) -> list[str]:
-        """About the ``k`` notes let through that are nearest to a vector by their best passage, nearest first."""
-        ...
-
-    def notes_saying(self, stems: Sequence[str], allowed: Filter, k: int) -> list[str]:
-        """The ``k`` notes let through that have most to do with stems, best first; only notes that have one."""
-        ...
-
-    def passing(self, allowed: Filter, at_most: int) -> list[str] | None:
-        """All notes let through; None where they are more than ``at_most``."""
-        ...
-
-    def drawn(self, allowed: Filter, share: float) -> list[str]:
-        """The notes let through whose lot (``identity.lot``) is below ``share``."""
-        ...
-
-    def around(self, ids: Sequence[str], window: int) -> list[str]:
-        """The ``window`` messages before and after each note in its session, of those a search shows unasked."""
-        ...
-
-    def newest_time(self) -> datetime | None:
-        """When the newest thing happened that a search shows unasked; None where that is unknown."""
-        ...
 
 
 class Part:
@@ -176,7 +139,7 @@ class Shortlist:
     other notes that have a word of the question, evenly from the list of them; and a sample of all notes by lot.
     """
 
-    def __init__(self, store: Shortlister, fingerprint: str, config: Config, empty: ExactIndex) -> None:
+    def __init__(self, store: CandidateSource, fingerprint: str, config: Config, empty: ExactIndex) -> None:
         self._store = store
         self._fingerprint = fingerprint
         self._config = config
@@ -255,10 +218,10 @@ class Shortlist:
             let = _Let(few, 1.0)
         else:
             share, most = _SAMPLE / n_notes, _SAMPLE / _FEW
-            ids = self._store.drawn(allowed, share)
+            ids = self._store.sampled(allowed, share)
             while len(ids) < _SAMPLE / 2 and share < most:
                 share = min(share * min(_SAMPLE / max(len(ids), 1), _STEP), most)
-                ids = self._store.drawn(allowed, share)
+                ids = self._store.sampled(allowed, share)
             let = _Let(ids, share)
         self._last = allowed, let
         return let

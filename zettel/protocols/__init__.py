@@ -5,6 +5,7 @@ line. It defines the object named in its protocol's docstring, and imports nothi
 """
 
 from zettel.protocols.analysis import Analysis, Analyzer, Utterance
+from zettel.protocols.capabilities import CandidateSource, Replica
 from zettel.protocols.embedding import Embedder, PassageEmbedder, Span, Vector
 from zettel.protocols.growth import (
     Arrival,
@@ -28,6 +29,7 @@ __all__ = [
     "AskingPolicy",
     "AskingRule",
     "Candidate",
+    "CandidateSource",
     "Column",
     "Columns",
     "Draft",
@@ -42,6 +44,7 @@ __all__ = [
     "Query",
     "Question",
     "Reader",
+    "Replica",
     "Rewrite",
     "Scan",
     "Signal",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -45,7 +45,7 @@ from zettel.model import (
     parsed_fields,
     touched,
 )
-from zettel.protocols import Draft, Passages, TopicRow
+from zettel.protocols import Draft, Passages, Store, TopicRow
 from zettel.store._shared import numbered, spoken_of
 from zettel.store._sqlite_file import SQLiteFile
 
@@ -561,6 +561,8 @@ class SQLiteStore(SQLiteFile):
         self._ordinals[note_id] = max(ordinal, self._ordinals.get(note_id, 0))
         self._newest = max(self._newest, ordinal)
 
+
+_STORE: Callable[..., Store] = SQLiteStore  # so that it is checked against the protocol
 
 _link_key = attrgetter("source_id", "target_id", "kind")
 

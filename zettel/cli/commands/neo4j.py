@@ -21,8 +21,8 @@ from zettel.errors import InputError, StoreError
 if TYPE_CHECKING:
     from zettel.cli.wording import Title
     from zettel.model import Problem
-    from zettel.protocols import Store
-    from zettel.replication import Edit, Edits, Pushed, Replica
+    from zettel.protocols import Replica, Store
+    from zettel.replication import Edit, Edits, Pushed
 
 app = typer.Typer(name="neo4j", help="See a memory as a graph in Neo4j, and keep both in step.", no_args_is_help=True)
 
@@ -295,12 +295,13 @@ def _both(
 
 def _replica(address: str, namespace: str, *, read_only: bool = False) -> Replica:
     from zettel.cli import access
+    from zettel.protocols import Replica
 
     store = access.store(address, namespace, read_only=read_only)
-    if not hasattr(store, "receive"):
+    if not isinstance(store, Replica):
         store.close()
         raise InputError(f"{address!r} is no Neo4j server: give --uri neo4j://user@host:7687/database")
-    return cast("Replica", store)
+    return store
 
 
 def _address(uri: str | None) -> str:

@@ -44,7 +44,7 @@ RETURN toString(n.time) ORDER BY n.time DESC LIMIT 1"""
 
 
 class Candidates(ABC):
-    """The half of the store that supplies candidates; see ``shortlist.Shortlister``."""
+    """The half of the store that supplies candidates; see ``protocols.CandidateSource``."""
 
     namespace: str
 
@@ -100,7 +100,7 @@ class Candidates(ABC):
         ids = [i for i, metadata in self._rows(query, **values) if _fits(allowed, metadata)]
         return ids if len(ids) <= at_most else None
 
-    def drawn(self, allowed: Filter, share: float) -> list[str]:
+    def sampled(self, allowed: Filter, share: float) -> list[str]:
         """The notes let through whose lot is below ``share``."""
         condition, values = self._condition(allowed)
         query = f"""MATCH (n:Note {{namespace: $ns}}) WHERE n.lot < $share AND {condition}

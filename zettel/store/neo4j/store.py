@@ -25,7 +25,7 @@ from zettel.errors import (
     StoreVersionError,
 )
 from zettel.model import Commit, Note, NoteChange, Problem
-from zettel.protocols import Draft, Passages, TopicRow
+from zettel.protocols import CandidateSource, Draft, Passages, Replica, Store, TopicRow
 from zettel.store._shared import numbered
 from zettel.store.neo4j import edits, rows, schema, writes
 from zettel.store.neo4j.checks import CHECKS
@@ -400,3 +400,9 @@ class Neo4jStore(GraphReader):
     def close(self) -> None:
         """See ``protocols.Store``."""
         self._connection.close()
+
+
+# So that it is checked against the protocols.
+_STORE: Callable[..., Store] = Neo4jStore
+_REPLICA: Callable[..., Replica] = Neo4jStore
+_CANDIDATE_SOURCE: Callable[..., CandidateSource] = Neo4jStore
