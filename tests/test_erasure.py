@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_world import World
 from traces import traces
 
 from zettel import erasure
@@ -17,6 +16,7 @@ from zettel.errors import AnalyzerError
 from zettel.model import Placement, Revision, TopicChange
 from zettel.protocols import Analysis, Utterance
 from zettel.store.sqlite import SQLiteStore, open_store
+from zettel.testing.journal_world import World
 
 SECRET = "The xylophonist of Ouagadougou sang twice."
 WORDS = ["xylophonist", "ouagadougou", "sang twice"]

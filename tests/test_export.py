@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journal_world import World
 
 from zettel import Message, registry
 from zettel import export as exports
@@ -22,6 +21,7 @@ from zettel.memory import Memory
 from zettel.model import Commit, LinkChange, Note, link_fields
 from zettel.protocols import Analyzer, Draft, TopicRow
 from zettel.store.sqlite import open_store
+from zettel.testing.journal_world import World
 
 ALL = ("active", "superseded", "archived", "quarantined")
 EVIDENCE = {"terms": ["new"], "cosine": 0.25, "quote": ""}

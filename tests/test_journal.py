@@ -13,7 +13,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from journal_world import World, act, can_act, chain, replayed
 
 from zettel import codec
 from zettel.errors import ConflictError, InputError, StoreDamagedError, StoreVersionError
@@ -32,6 +31,7 @@ from zettel.model import (
     Use,
     touched,
 )
+from zettel.testing.journal_world import World, act, can_act, chain, replayed
 
 BLANK = NOTE_FIELDS.blank
 

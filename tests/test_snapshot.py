@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from journal_world import World, step
 
 from zettel.config import Config
 from zettel.errors import NotFoundError, ReadOnlyError, StoreError
@@ -19,6 +18,7 @@ from zettel.model import Message, NoteChange, parsed_fields
 from zettel.protocols import TopicRow
 from zettel.snapshot import Snapshot
 from zettel.store.sqlite import open_store
+from zettel.testing.journal_world import World, step
 from zettel.writer import Writer
 
 Opener = Callable[..., Memory]

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from journal_world import World
 
 from zettel.config import Config
 from zettel.snapshot import Snapshot
 from zettel.store.sqlite import SQLiteStore, open_store
+from zettel.testing.journal_world import World
 from zettel.verification import _against_journal
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from journal_world import World, step
 
 from zettel.embedding import vector_key
 from zettel.model import Commit
 from zettel.protocols import Reader, Store
+from zettel.testing.journal_world import World, step
 
 FINGERPRINT = "steps/8/1"
 

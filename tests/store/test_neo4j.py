@@ -20,7 +20,6 @@ import neo4j_place
 import numpy as np
 import pytest
 from by_cypher import Hand
-from journal_world import World
 from journals import send
 from listing import Listing
 
@@ -48,6 +47,7 @@ from zettel.store.neo4j import schema
 from zettel.store.neo4j.candidates import _before
 from zettel.store.neo4j.connection import SCHEMES, parse
 from zettel.store.neo4j.store import Neo4jStore
+from zettel.testing.journal_world import World
 from zettel.text import terms
 
 HELPERS = Path(__file__).parents[1] / "helpers"

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_world import World
 from traces import traces
 
 from zettel import codec
@@ -36,6 +35,7 @@ from zettel.memory import Memory
 from zettel.model import Source, TopicChange
 from zettel.store._sqlite_file import APPLICATION_ID, MIGRATIONS
 from zettel.store.sqlite import SQLiteStore, open_store
+from zettel.testing.journal_world import World
 
 
 def opened(path: Path | str, namespace: str = "default", *, read_only: bool = False, wait_s: float = 5) -> SQLiteStore:
@@ -664,7 +664,7 @@ FILL = """
     import resource, sys, signal
     sys.path.insert(0, sys.argv[2])
     from contextlib import closing
-    from journal_world import World
+    from zettel.testing.journal_world import World
     from zettel.config import Config
     from zettel.errors import StoreError, StoreFullError
     from zettel.store.sqlite import open_store

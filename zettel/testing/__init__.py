@@ -16,7 +16,7 @@ arrivals and encounters for tests of your own.
 
 import pytest
 
-for _name in ("analyzers", "embedders", "policies", "rules", "signals", "transcripts"):
+for _name in ("analyzers", "embedders", "policies", "rules", "signals", "agreement", "stores", "transcripts"):
     pytest.register_assert_rewrite(f"zettel.testing.{_name}")
 
 from zettel.testing.analyzers import AnalyzerContract
@@ -24,6 +24,7 @@ from zettel.testing.embedders import EmbedderContract
 from zettel.testing.policies import PolicyContract
 from zettel.testing.rules import RuleContract
 from zettel.testing.signals import SignalContract
+from zettel.testing.stores import StoreContract
 from zettel.testing.transcripts import TranscriptCase, TranscriptContract
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PolicyContract",
     "RuleContract",
     "SignalContract",
+    "StoreContract",
     "TranscriptCase",
     "TranscriptContract",
 ]

@@ -39,6 +39,8 @@ START = datetime(2025, 3, 4, 18, 30, tzinfo=UTC)
 
 
 class World:
+    """A memory of pure values: what was committed, what is pending, and the state after each commit."""
+
     def __init__(self) -> None:
         self.commits: list[Commit] = []
         self.states = [State()]  # after each commit
@@ -119,7 +121,7 @@ class World:
         length, middle = len(note.text), len(note.text) // 2
         spans = ((0, length),) if ordinal % 4 else ((0, middle + 1), (middle, length))
         self.passages[key] = Passages(spans, np.linspace(-1, 1, 8 * len(spans), dtype=np.float32).reshape(-1, 8))
-        own = {"context": "alone"} if derived_from else {}
+        own: dict[str, Any] = {"context": "alone"} if derived_from else {}
         self.do(
             NoteChange(
                 id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from), own=own
@@ -343,6 +345,7 @@ def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], No
 
 
 def free_number(world: World, parent: int | None) -> int:
+    """The number that a new topic beneath ``parent`` gets."""
     return max((t["number"] for t in world.now.topics.values() if t["parent"] == parent), default=0) + 1
 
 
@@ -352,6 +355,7 @@ def chain(topics: dict[int, dict[str, Any]], topic: int | None) -> list[int]:
 
 
 def can_act(world: World) -> bool:
+    """Whether there is a note that something may happen to, or an id for a new one."""
     return bool(world.now.notes) or bool(set(IDS) - world.erased)
 
 
