@@ -531,9 +531,12 @@ class SQLiteStore(SQLiteFile):
 
     def close(self) -> None:
         """See ``protocols.Store``."""
-        if not self.read_only and self._is_open():
-            self._flushed()
-        super().close()
+        try:
+            if not self.read_only and self._is_open():
+                with self._errors():
+                    self._flushed()
+        finally:
+            super().close()
 
     # ------------------------------------------------------------------ tools
 
