@@ -180,7 +180,8 @@ class Connection(sqlite3.Connection):
         return self._done(super().executemany, statement, *values)
 
     def _done(self, execute: Callable[..., sqlite3.Cursor], statement: str, *values: Any) -> sqlite3.Cursor:
-        points = None if statement.startswith("ROLLBACK") else _points("statement")
+        can_fail = not statement.startswith("ROLLBACK") and statement != "SELECT 1"  # which reads no file
+        points = _points("statement") if can_fail else None
         where = " ".join(statement.split())[:60]
         if points is not None and not points.after:
             points.come_by(where)
