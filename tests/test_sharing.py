@@ -210,8 +210,8 @@ def test_who_is_always_overtaken_keeps_the_others_out_in_the_end(
             return getattr(store, name)
 
         @contextmanager
-        def one_moment(self) -> Iterator[None]:
-            with store.one_moment():
+        def at_one_head(self) -> Iterator[None]:
+            with store.at_one_head():
                 yield
             if not store._is_alone:
                 raise HeadMovedError("others wrote meanwhile")

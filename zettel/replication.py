@@ -243,7 +243,7 @@ def find_edits(source: Reader, replica: Replica) -> Edits:
     Raises:
         InputError: it is a replica of another memory.
     """
-    with source.one_moment(), replica.one_moment():
+    with source.at_one_head(), replica.at_one_head():
         return _edits(source, replica)
 
 
@@ -388,7 +388,7 @@ def compare(source: Store, replica: Replica) -> Comparison:
         InputError: it is a replica of another memory.
     """
     _expect_same_journal(source, replica)
-    with source.one_moment(), replica.one_moment():
+    with source.at_one_head(), replica.at_one_head():
         return _compared(source, replica)
 
 

@@ -34,9 +34,9 @@ class Snapshot:
         return self._known_state
 
     @contextmanager
-    def one_moment(self) -> Iterator[None]:
+    def at_one_head(self) -> Iterator[None]:
         """See ``protocols.Reader``. What others append meanwhile changes nothing here."""
-        with suppress(HeadMovedError), self._base.one_moment():
+        with suppress(HeadMovedError), self._base.at_one_head():
             yield
 
     def head(self) -> int:

@@ -198,7 +198,7 @@ class MemoryView:
     ) -> list[Hit]:
         """The ``k`` notes that answer a question best, best first; fewer where the filters let fewer through.
 
-        ``at`` is the moment of asking, from which "last week" is counted: the newest note's time where none is given,
+        ``at`` is the time of the question, from which "last week" is counted: by default the newest note's time,
         so that the same question gives the same answer on any day. Filters (see ``zettel.filters.Filters``) work
         before scoring: what they keep out bears on the rest only as context, and in how common a word is. Searching
         never writes.

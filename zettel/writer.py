@@ -133,7 +133,7 @@ class Writer:
     def _planned(self, plan: Plan) -> tuple[int, Planned | Open | None]:
         """The head, and what is planned on it."""
         try:
-            with self._store.one_moment():
+            with self._store.at_one_head():
                 return self._store.head(), plan()
         except HeadMovedError:
             self._derived.head_moved()

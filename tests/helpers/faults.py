@@ -24,8 +24,8 @@ Kind = Literal["call", "statement", "line", "new line"]
 
 _HOME = str(Path(zettel.__file__).parent)
 _CALLS = frozenset(name for name in dir(Store) if not name.startswith("_")) - {"read_only", "beside", "close"}
-_MOMENTS = frozenset({"one_moment", "alone"})
-_MAY_MOVE = frozenset({"append", "the end of one_moment"})  # calls that may say that others wrote meanwhile
+_MOMENTS = frozenset({"at_one_head", "alone"})
+_MAY_MOVE = frozenset({"append", "the end of at_one_head"})  # calls that may say that others wrote meanwhile
 _SQLITE = {"busy": (sqlite3.SQLITE_BUSY, "SQLITE_BUSY", "database is locked"),
            "full": (sqlite3.SQLITE_FULL, "SQLITE_FULL", "database or disk is full"),
            "io": (sqlite3.SQLITE_IOERR, "SQLITE_IOERR", "disk I/O error")}  # fmt: skip

@@ -490,7 +490,7 @@ def test_what_makes_no_sense_because_others_wrote_meanwhile_is_read_again(open_m
     memory.add("a note")
 
     def broken_into(error: Exception) -> None:
-        with store.one_moment():
+        with store.at_one_head():
             store.notes()
             with open_memory() as other:
                 other.add("meanwhile")
@@ -501,7 +501,7 @@ def test_what_makes_no_sense_because_others_wrote_meanwhile_is_read_again(open_m
             broken_into(error)
     with pytest.raises(ZeroDivisionError):
         broken_into(ZeroDivisionError())
-    with pytest.raises(StoreDamagedError), store.one_moment():
+    with pytest.raises(StoreDamagedError), store.at_one_head():
         raise StoreDamagedError("for good")
 
 
@@ -511,14 +511,14 @@ def test_a_read_that_others_wrote_into_is_done_again(open_memory: Open, monkeypa
     store = store_of(other)
 
     def broken_into() -> None:
-        with store.one_moment():
+        with store.at_one_head():
             store.notes()
             memory.add("meanwhile")
             store.links()
 
     with pytest.raises(HeadMovedError, match="read again"):
         broken_into()
-    with store.one_moment():  # what was not read can't be of two moments
+    with store.at_one_head():  # what was not read can't be of two moments
         memory.add("meanwhile, too")
     rows, left = store._rows, [3]
 

@@ -610,16 +610,16 @@ def test_commits_that_are_taken_back_together_leave_the_topics_known_as_they_are
         assert addresses(store) == ["7.1"] * 10
 
 
-def test_one_moment_has_one_tree(tmp_path: Path) -> None:
+def test_at_one_head_has_one_tree(tmp_path: Path) -> None:
     world = filled(tmp_path / "a.zettel", 10)
     with closing(opened(tmp_path / "a.zettel")) as reader, closing(opened(tmp_path / "a.zettel")) as writer:
-        with reader.one_moment():
+        with reader.at_one_head():
             topics = reader.topics()
             world.grow(1, number=7)
             world.place("n0", None)
             append(writer, world)
             assert addresses(reader) == ["1.1"] * 10 and reader.topics() == topics and reader.places()["n0"] == 2
-            with reader.one_moment():
+            with reader.at_one_head():
                 assert addresses(reader) == ["1.1"] * 10
         assert addresses(reader) == ["", *["7.1"] * 9] and reader.topics()[1].number == 7
 

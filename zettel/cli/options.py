@@ -34,7 +34,7 @@ Timezone = Annotated[str, typer.Option(metavar="ZONE", help="Where times without
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line, and nothing else.")]
 Note = Annotated[str, typer.Argument(metavar="ID", help="A note's id, or the beginning of it.")]
 
-At = Annotated[str | None, typer.Option(metavar="TIME", help="The moment of asking, for words like 'last week'.")]
+At = Annotated[str | None, typer.Option(metavar="TIME", help="The time of the question, for words like 'last week'.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened then or later: 2025-05-08.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened until the end of that: 2025-05.")]
 Speakers = Annotated[list[str] | None, typer.Option("--speaker", metavar="NAME", help="Only what they said.")]

@@ -60,7 +60,7 @@ class Derived:
     # ------------------------------------------------------------------ reading
 
     def steadily(self, read: Callable[[], T]) -> T:
-        """What ``read`` gives inside one moment; again if the store saw others write before it was over.
+        """What ``read`` gives at one head; again if the store saw others write before it was over.
 
         If they write each time, they are kept out in the end.
 
@@ -69,7 +69,7 @@ class Derived:
         """
         for _ in range(_READINGS):
             try:
-                with self._reader.one_moment():
+                with self._reader.at_one_head():
                     return read()
             except HeadMovedError:
                 self.head_moved()
@@ -107,11 +107,11 @@ class Derived:
         return answer
 
     def view(self) -> IndexView:
-        """A view of the whole index at the head. To be called, and used, inside one moment of the store."""
+        """A view of the whole index at the head. To be called, and used, inside ``at_one_head`` of the store."""
         return IndexView(self.at_head(), self._reader, self._settings)
 
     def at_head(self) -> IndexState:
-        """Index and tree at the head. To be called inside one moment of the store."""
+        """Index and tree at the head. To be called inside ``at_one_head`` of the store."""
         if self._store is None and self._erased != (erased := self._reader.erased()):
             self._state, self._erased = None, erased
         head = self._reader.head()
@@ -154,7 +154,7 @@ class Derived:
     # ------------------------------------------------------------------ writing
 
     def draft(self) -> IndexDraft:
-        """What a plan grows on, over index and tree at the head. To be called inside one moment of the store."""
+        """What a plan grows on, over index and tree at the head. To be called inside ``at_one_head`` of the store."""
         return self.at_head().draft()
 
     def adopt(self, commit: Commit, draft: IndexDraft) -> None:
@@ -169,7 +169,7 @@ class Derived:
         self._state = state
 
     def ledger(self) -> Ledger:
-        """Which changes of the journal stand, up to the head. To be called inside one moment of the store."""
+        """Which changes of the journal stand, up to the head. To be called inside ``at_one_head`` of the store."""
         ledger = self._ledger or Ledger()
         tail = list(self._reader.commits(ledger.head))
         if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):

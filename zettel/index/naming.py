@@ -1,8 +1,8 @@
-"""Names of topics, from the words of their notes.
+"""Names of topics, made of the words of their notes.
 
-A name is made of one to three words or phrases that stand in many of a topic's notes and in few others: class-based
-TF-IDF (Grootendorst 2022, arXiv 2203.05794) over what the analyzer found in each note. A topic whose notes share no
-words is small talk, and is called so.
+A name has one to three words or phrases that many notes of the topic have and few other notes: class-based TF-IDF
+(Grootendorst 2022, arXiv 2203.05794) over what the analyzer found in each note. A topic whose notes share no words is
+called small talk.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from zettel.text import terms
 from zettel.vocabulary import NOUNS_IN_LY_ED, SIGNS, VAGUE
 
 MAX_NAME = 60
-"""The most characters of a name."""
+"""The highest number of characters of a name."""
 
 FEW = 8
-"""Notes from which on a topic must have words in common to be called after them."""
+"""In a topic with at least so many notes, several of them must share a word for it to be in the name."""
 
 CHATTER = "small talk"
-"""The name of what has no subject."""
+"""The name of a topic without a subject."""
 
 _BETWEEN = " · "
-_TAG, _NO_NOUN = "#", "~"  # what marks a key that is a tag's, or counts where a word describes another or tells a deed
+_TAG, _NO_NOUN = "#", "~"  # they mark the key of a tag, and the count of a word as a modifier or a verb
 _WORD = re.compile(r"\w(?:[\w'’.&/-]*\w)?[+#]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What of a note its topics may be named from.
+    """The words of a note that may be in the name of its topics.
 
-    ``subjects`` are those of its tags that tell what it is about, and not what it does or holds; ``speaker`` is for
-    telling those who speak from what is spoken of.
+    ``subjects`` are the tags that say what it is about, and not what it does or holds. ``speaker`` is needed to keep
+    the names of speakers out.
     """
 
     keywords: tuple[str, ...] = ()
@@ -82,11 +82,11 @@ class Vocabulary:
         return Vocabulary(material_of, self)
 
     def add(self, ids: Iterable[str]) -> None:
-        """Count notes in that are not counted yet."""
+        """Count the notes that are not counted yet."""
         self._uncounted.update(dict.fromkeys(ids))
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Take notes out of the count, each with what it was counted with."""
+        """Remove notes from the count, each with the terms that it was counted with."""
         for note_id in ids:
             self._uncounted.pop(note_id, None)
             if note_id in self._forms:
@@ -101,10 +101,10 @@ class Vocabulary:
         return self._base is not None and note_id not in self._removed and self._base.has(note_id)
 
     def name(self, parts: Sequence[Collection[str]], avoid: Collection[str] = ()) -> str:
-        """A name for the topic of all the notes in ``parts``, which are those of the topics below it, or one of a leaf.
+        """A name for a topic; ``parts`` are the notes of each topic below it, or a single part with those of a leaf.
 
-        It differs from the names in ``avoid`` where the notes allow it. A word of a subject is preferred that stands in
-        all parts; the names of those who speak are never taken.
+        The name differs from the names in ``avoid`` if the notes allow it. Words that all parts have are preferred;
+        names of speakers are never used.
         """
         self._count()
         forms = [[self._read(note_id)[0] for note_id in sorted(part)] for part in parts]
@@ -175,7 +175,7 @@ class Vocabulary:
 
 
 class _Subject:
-    """What the notes of one topic have in common: how many of them hold each term, and what that is worth in a name."""
+    """What the notes of one topic have in common: how many of them have each term, and its worth in a name."""
 
     def __init__(
         self,
@@ -192,8 +192,8 @@ class _Subject:
         n = len(self.forms)
         self._share = n / max(n_notes, n, 1)
         self.n_terms = 2 if len(parts) < 2 else 3
-        # Of a leaf's notes, a seventh must share what it is called after; a topic of topics holds many subjects. Where
-        # there are but few notes, or they are most of the memory, what stands in one of them is better than nothing.
+        # About a seventh of a leaf's notes must share a word of its name; a topic of topics has many subjects. If there
+        # are only few notes, or they are most of the memory, a word of a single note is better than nothing.
         self._few = n < FEW or self._share > 0.5
         self._solid = max(2.0, (0.15 if len(parts) < 2 else 0.015) * n)
         self._n_with = n_with
@@ -203,14 +203,14 @@ class _Subject:
         self.worth = {key: self._worth(key, k) for key, k in self.counts.items() if k >= enough and self._names(key, k)}
 
     def _names(self, key: str, k: int) -> bool:
-        """Whether a term can be in a name: no speaker, no deed, nor a word that describes others or is common."""
+        """Whether a term can be in a name: it is no speaker, no verb, no modifier, and not common."""
         if key.endswith(_NO_NOUN) or key in VAGUE or self.counts[key + _NO_NOUN] > 0.6 * k:
             return False
         return (self._few or self._surplus(key, k) > 0) and self._is_free(key, ())
 
     def _worth(self, key: str, k: int) -> float:
-        """Class-based TF-IDF: how many notes hold it, times the logarithm of how much more that is than expected."""
-        worth = k * (0.1 + log(min(k / self._expected(key, k), 20.0)))  # capped, lest three notes outdo twenty
+        """Class-based TF-IDF: the number of notes with it, times the logarithm of its ratio to the expected number."""
+        worth = k * (0.1 + log(min(k / self._expected(key, k), 20.0)))  # capped, so that three notes never beat twenty
         if self._by_part:
             even = sum(part[key] ** 2 for part in self._by_part)
             worth *= sqrt(k * k / even / len(self._by_part))
@@ -219,20 +219,20 @@ class _Subject:
         return worth * 0.5 if key.removeprefix(_TAG) in self._taken else worth
 
     def _expected(self, key: str, k: int) -> float:
-        """How many of the notes would hold a term that is no more frequent here than in the whole memory."""
+        """The number of notes that would have a term if it were as frequent here as in the whole memory."""
         return max(self._n_with(key), k) * self._share
 
     def _surplus(self, key: str, k: int) -> float:
-        """By how much it exceeds half as much again as expected: less, where the topic is much of the memory."""
+        """The excess over 1.5 times the expected number; the factor is lower if the topic is much of the memory."""
         return k - (1.5 - 0.5 * self._share) * self._expected(key, k)
 
     def carries(self, key: str) -> bool:
-        """Whether a term says what the topic is about: enough of its notes hold it, and clearly more than expected."""
+        """Whether a term says what the topic is about: enough of its notes have it, and clearly more than expected."""
         k = self.counts[key]
         return self._few or (k >= self._solid and self._surplus(key, k) >= 0.5 * self._solid)
 
     def accepted(self, key: str, used: Collection[str], chosen: Sequence[str]) -> str:
-        """A term, or the phrase it mostly stands in, as it would be written next in a name; "" where it can't be."""
+        """A term, or the phrase that mostly contains it, as it would be written in a name; "" if it can't be in one."""
         if not self._is_free(key, used):
             return ""
         form = self.written(self.widest(key, used))
@@ -240,7 +240,7 @@ class _Subject:
         return "" if self.is_person(form) or len(name) > MAX_NAME or (chosen and name in self.avoid) else form
 
     def widest(self, key: str, used: Collection[str]) -> str:
-        """The phrase that a word mostly stands in ("adopt agenc" for "adopt"); the word itself where there is none."""
+        """The phrase that mostly contains a word ("adopt agenc" for "adopt"); the word itself if there is none."""
         least = max(2.0, 0.6 * self.counts[key])
         wider = [
             phrase
@@ -250,22 +250,22 @@ class _Subject:
         return max(wider, key=lambda phrase: (self.counts[phrase] * len(phrase.split()), phrase), default=key)
 
     def _is_free(self, key: str, used: Collection[str]) -> bool:
-        """Whether no word of a term is the name of one who speaks, or akin to a word used already."""
+        """Whether no word of a term is the name of a speaker, or related to a word that is used already."""
         stems = key.removeprefix(_TAG).split()
         return self.people.isdisjoint(stems) and not any(_akin(stem, other) for stem in stems for other in used)
 
     def written(self, key: str) -> str:
-        """A term as it is written most often, as a noun where it is one anywhere."""
+        """A term as it is written most often, preferably as a noun."""
         forms = Counter(forms[key] for forms in self.forms if key in forms)
         return max(forms, key=lambda form: (not _is_deed(form), forms[form], -len(form), form))
 
     def is_person(self, form: str) -> bool:
-        """Whether it is short for the name of someone who speaks, like "Mel" for Melanie."""
+        """Whether a word is short for the name of a speaker, like "Mel" for Melanie."""
         return form != form.lower() and any(person.startswith(form.lower()) for person in self.people)
 
 
 def _composed(subject: _Subject) -> str:
-    """The most worthy term, and further ones that are in notes without the terms before them."""
+    """The term with the highest worth, and further terms of notes that lack the terms before them."""
     worth = dict(subject.worth)
     solid = {key: value for key, value in worth.items() if subject.carries(key)}
     chosen = [] if solid else [CHATTER]
@@ -293,13 +293,13 @@ def _composed(subject: _Subject) -> str:
 
 
 def _akin(stem: str, other: str) -> bool:
-    """Whether two stems are those of the same word, or of words that one of them is made from ("danc", "dancer")."""
+    """Whether two stems are equal, or one is the beginning of the other ("danc", "dancer")."""
     short, long = sorted((stem, other), key=len)
     return short == long or (len(short) > 3 and long.startswith(short))
 
 
 def _terms(material: Material) -> Iterator[tuple[str, str]]:
-    """The terms of a note, as they are written there; of two ways to write it the last counts, which is a name's."""
+    """The terms of a note, and how they are written there. The last way of writing counts, since names come last."""
     for subject in material.subjects:
         if stem := _stem(subject):
             yield _TAG + stem, subject
@@ -321,5 +321,5 @@ def _stem(word: str) -> str:
 
 
 def _is_deed(word: str) -> bool:
-    """Whether a word tells a deed or a manner, by its ending."""
+    """Whether a word is a verb or an adverb, by its ending."""
     return len(word) > 4 and word.endswith(("ed", "ly")) and word.lower() not in NOUNS_IN_LY_ED

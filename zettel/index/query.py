@@ -16,7 +16,7 @@ _LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()  # a float i
 
 @dataclass(frozen=True, slots=True)
 class RawQuery:
-    """A text with its vector; ``at`` is the moment of asking, None for the memory's own present."""
+    """A text with its vector; ``at`` is the time of the question, None for the memory's own present."""
 
     text: str
     vector: Vector
@@ -42,13 +42,13 @@ def check_query(text: str, k: int) -> None:
 
 
 def read_query(text: str, vector: Vector, at: datetime) -> Query:
-    """A question with its stems, and the time it speaks of, read at the moment ``at``."""
+    """A question with its stems, and the time it speaks of, asked ``at`` a time."""
     since, until = query_interval(text, at) or (None, None)
     return Query(text, tuple(terms(text)), vector, at, since, until)
 
 
 def present(newest: float | None) -> datetime:
-    """The memory's own present, if the caller names no moment of asking: when the newest thing in it happened.
+    """The memory's own present, if the caller gives no time of the question: when the newest thing in it happened.
 
     So the same question of the same memory gives the same answer whatever the clock says. ``newest`` is in seconds
     since 1970, None if it is unknown.

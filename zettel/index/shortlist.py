@@ -158,7 +158,7 @@ class Shortlist:
         """Score the notes that a question may find, and those ``forced``, if the filter lets them through.
 
         None where there is nothing to be looked at.
-        To be called inside one moment of the store.
+        To be called inside ``at_one_head`` of the store.
         """
         head = self._store.head()
         if head != self._head or len(self._index) > _HELD:

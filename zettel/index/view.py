@@ -31,7 +31,7 @@ class Settings:
 
 
 class View(Protocol):
-    """A memory at one head. To be used inside one moment of its store."""
+    """A memory at one head. To be used inside ``at_one_head`` of its store."""
 
     @property
     def is_exact(self) -> bool:

@@ -1,6 +1,6 @@
 """A Neo4j server on this computer, with the Neo4j Browser: a process that is started and stopped here.
 
-It is an ordinary Neo4j Community that listens on the loopback address only; ``installation`` says where it is from.
+It is an ordinary Neo4j Community that listens on the loopback address only; ``installation`` finds or installs it.
 """
 
 from __future__ import annotations

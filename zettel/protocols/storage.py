@@ -62,11 +62,11 @@ class Reader(Protocol):
     Notes are listed by ordinal, links by key, commits by number. A note that was removed or erased is not present.
     """
 
-    def one_moment(self) -> AbstractContextManager[None]:
+    def at_one_head(self) -> AbstractContextManager[None]:
         """Inside it, all reads see the same head, whatever others write meanwhile. For reading only; may be nested.
 
         Raises:
-            HeadMovedError: at its end, by a store that can't hold a moment: others wrote meanwhile, so read again.
+            HeadMovedError: at its end, if the store can't keep others from writing and they wrote: read again.
         """
         ...
 
@@ -139,7 +139,7 @@ class Store(Reader, Protocol):
     ``open_store(address, *, namespace, read_only, config) -> Store``.
 
     Promises: an append is atomic and durable when it returns; several processes may append at once. Does not promise:
-    that two reads in a row see the same head, outside of ``one_moment``.
+    that two reads in a row see the same head, outside of ``at_one_head``.
     """
 
     @property

@@ -240,7 +240,7 @@ class SQLiteFile:
             raise
 
     @contextmanager
-    def one_moment(self) -> Iterator[None]:
+    def at_one_head(self) -> Iterator[None]:
         """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
         with self._errors():
             inside = self._db.in_transaction

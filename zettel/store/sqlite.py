@@ -151,7 +151,7 @@ class SQLiteStore(SQLiteFile):
         return {note.ordinal: note for note in sorted((note for chunk in found for note in chunk), key=_ordinal)}
 
     def _notes_where(self, condition: str, values: Iterable[Any]) -> list[Note]:
-        with self.one_moment():
+        with self.at_one_head():
             topics = self._topics_at(self.head())
             with self._errors():
                 # Sorted here, not there: ORDER BY leads the planner off the index of ids.
@@ -227,7 +227,7 @@ class SQLiteStore(SQLiteFile):
 
     def topics(self) -> dict[int, TopicRow]:
         """See ``protocols.Reader``."""
-        with self.one_moment():
+        with self.at_one_head():
             return dict(self._topics_at(self.head()))
 
     def _topics_at(self, head: int) -> dict[int, TopicRow]:

@@ -25,7 +25,7 @@ _CHUNK = 500  # commits read at once
 class GraphReader(Candidates):
     """See ``protocols.Reader``. What it has learned of ids and topics it keeps, and brings up to date.
 
-    A server shows each statement what is committed when it reads it. So ``one_moment`` looks at the head before and
+    A server shows each statement what is committed when it reads it. So ``at_one_head`` looks at the head before and
     after, and raises ``HeadMovedError`` at its end where others wrote meanwhile.
     """
 
@@ -38,7 +38,7 @@ class GraphReader(Candidates):
         self._synced = 0  # the commit up to which all are known
         self._topics: dict[int, TopicRow] = {}
         self._topics_head: int | None = None  # the head at which they are so; None: not known
-        self._moment: Mapping[str, Any] | None = None  # what the memory's own node says inside ``one_moment``
+        self._properties: Mapping[str, Any] | None = None  # those of the memory's node, inside ``at_one_head``
         self._has_read = False  # whether anything was read in it
 
     @property
@@ -46,9 +46,9 @@ class GraphReader(Candidates):
         return self._connection.where.name
 
     def _memory(self) -> Mapping[str, Any]:
-        """What the memory's own node says, inside one moment as at its beginning; nothing before the first commit."""
-        if self._moment is not None:
-            return self._moment
+        """The properties of the memory's node, as when ``at_one_head`` began; empty before the first commit."""
+        if self._properties is not None:
+            return self._properties
         found = self._connection.row("MATCH (m:Memory {namespace: $ns}) RETURN properties(m)", ns=self.namespace)
         return found[0] if found else {}
 
@@ -57,31 +57,31 @@ class GraphReader(Candidates):
         return self._connection.rows(statement, ns=self.namespace, **params)
 
     @contextmanager
-    def one_moment(self) -> Iterator[None]:
+    def at_one_head(self) -> Iterator[None]:
         """See ``protocols.Reader``.
 
         Raises:
-            HeadMovedError: at the end: others wrote meanwhile, so what was read may be of two moments.
+            HeadMovedError: at the end: others wrote meanwhile, so what was read may be of two heads.
         """
-        if self._moment is not None or self._connection.in_transaction:
+        if self._properties is not None or self._connection.in_transaction:
             yield
             return
-        self._moment, self._has_read = self._memory(), False
-        moment = self.head()
+        self._properties, self._has_read = self._memory(), False
+        head = self.head()
         try:
             yield
-        except (StoreDamagedError, LookupError):  # what is of two moments may make no sense
-            self._moment = None
-            self._expect_head(moment)
+        except (StoreDamagedError, LookupError):  # what is of two heads may make no sense
+            self._properties = None
+            self._expect_head(head)
             raise
         finally:
-            self._moment = None
+            self._properties = None
         if self._has_read:
-            self._expect_head(moment)
+            self._expect_head(head)
 
-    def _expect_head(self, moment: int) -> None:
-        if (head := self.head()) != moment:
-            raise HeadMovedError(f"commit {head} came while commit {moment} was read: read again")
+    def _expect_head(self, before: int) -> None:
+        if (head := self.head()) != before:
+            raise HeadMovedError(f"commit {head} came while commit {before} was read: read again")
 
     def head(self) -> int:
         """See ``protocols.Reader``."""
