@@ -18,8 +18,13 @@ def layers_of_the_linter():
 
 
 def layers_of_the_page():
-    table = PAGE.partition("| modules of one layer |")[2].partition("\n\n")[0]
-    return [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    table = PAGE.partition("| layer | module |")[2].partition("\n\n")[0]
+    layers = []
+    for line in table.splitlines()[2:]:
+        number, module = (cell.strip() for cell in line.split("|")[1:3])
+        layers += [[]] if number else []
+        layers[-1].append(module.strip("`"))
+    return layers
 
 
 def test_the_table_has_the_layers_of_the_linter():
