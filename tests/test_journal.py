@@ -268,8 +268,7 @@ def test_a_diff_tells_what_came_went_and_changed() -> None:
         (d.field, d.note_id, d.before, d.after)
         for commit in world.commits for change in commit.changes for d in field_diffs(change, {1: "A", 2: "B"})
     ]  # fmt: skip
-    evidence = {"terms": ["a", "“b”"], "cosine": 0.5, "quote": "b"}
-    link = {"to": "b", "kind": "similar", "weight": 0.5, "reason": "a and b", "created_by": "me", "evidence": evidence}
+    link = {"to": "b", "kind": "similar", "weight": 0.5, "reason": "a and b", "created_by": "me"}
     assert shown == [
         ("text", "a", None, "A"), ("text", "b", None, "B"), ("link", "a", None, link), ("context", "a", "", "x"),
         ("uses", "b", None, 1), ("context", "a", "x", ""), ("link", "a", link, None), ("text", "a", "A", None),

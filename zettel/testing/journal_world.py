@@ -7,7 +7,7 @@ store by ``draft`` and come back by ``accept``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +101,7 @@ class World:
         derived_from: Sequence[str] = (),
         session: str | None = "s",
         text: str | None = None,
+        own: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
         ordinal = max(self.ids, default=0) + 1
@@ -121,10 +122,10 @@ class World:
         length, middle = len(note.text), len(note.text) // 2
         spans = ((0, length),) if ordinal % 4 else ((0, middle + 1), (middle, length))
         self.passages[key] = Passages(spans, np.linspace(-1, 1, 8 * len(spans), dtype=np.float32).reshape(-1, 8))
-        own: dict[str, Any] = {"context": "alone"} if derived_from else {}
         self.do(
             NoteChange(
-                id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from), own=own
+                id="", note_id=note_id, ordinal=ordinal, after=after, derived_from=tuple(derived_from),
+                own=dict(own or {}),
             )
         )  # fmt: skip
 
@@ -140,9 +141,10 @@ class World:
             )
         )  # fmt: skip
 
-    def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5) -> None:
+    def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5, *, told: bool = False) -> None:
+        """Link two notes; ``told``: with evidence."""
         after: dict[str, Any] = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
-        if weight < 1:
+        if told:
             after["evidence"] = {"terms": [a, f"“{b}”"], "cosine": weight if kind == "similar" else None, "quote": b}
         self._relink(a, b, kind, after)
 
@@ -291,7 +293,9 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
     match draw(st.sampled_from(verbs + (["unlink"] if links else []))):
         case "add":
             derived = draw(st.lists(st.sampled_from(present), max_size=2)) if present else ()
-            world.add(draw(st.sampled_from(absent)), derived_from=derived, context=draw(st.sampled_from(["", "x"])))
+            own = {"context": "alone"} if derived else None
+            name, context = draw(st.sampled_from(absent)), draw(st.sampled_from(["", "x"]))
+            world.add(name, derived_from=derived, context=context, own=own)
         case "revise":
             note = draw(st.sampled_from(present))
             names = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3, unique=True))
@@ -301,7 +305,7 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
             world.revise(note, trigger=trigger, **after)
         case "link":
             a, b, kind = (draw(st.sampled_from(x)) for x in (present, present, KINDS))
-            world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])))
+            world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])), told=draw(st.booleans()))
         case "unlink":
             world.unlink(*draw(st.sampled_from(links)))
         case "use":
