@@ -141,10 +141,10 @@ class World:
             )
         )  # fmt: skip
 
-    def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5, *, told: bool = False) -> None:
-        """Link two notes; ``told``: with evidence."""
+    def link(self, a: str, b: str, kind: Any = "similar", weight: float = 0.5, *, evident: bool = False) -> None:
+        """Link two notes, with evidence or without."""
         after: dict[str, Any] = {"weight": weight, "reason": f"{a} and {b}", "created_by": "me"}
-        if told:
+        if evident:
             after["evidence"] = {"terms": [a, f"“{b}”"], "cosine": weight if kind == "similar" else None, "quote": b}
         self._relink(a, b, kind, after)
 
@@ -305,7 +305,7 @@ def act(world: World, draw: Callable[[Any], Any]) -> None:
             world.revise(note, trigger=trigger, **after)
         case "link":
             a, b, kind = (draw(st.sampled_from(x)) for x in (present, present, KINDS))
-            world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])), told=draw(st.booleans()))
+            world.link(a, b, kind, weight=draw(st.sampled_from([0.25, 0.5, 1.0])), evident=draw(st.booleans()))
         case "unlink":
             world.unlink(*draw(st.sampled_from(links)))
         case "use":
