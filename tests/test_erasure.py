@@ -206,7 +206,7 @@ def planted(place: Place) -> None:
         world.place(note, topic)
     place.commit()
     world.grow(2, name="Rosa")
-    world.fell(4)
+    world.remove_topic(4)
     world.grow(2, name="Max")
     place.commit()
 

@@ -331,7 +331,7 @@ def split_up() -> World:
         world.grow(topic, parent=1, number=topic)
         for note in members:
             world.place(note, topic)
-    world.fell(2)
+    world.remove_topic(2)
     world.commit()
     return world
 
@@ -395,7 +395,7 @@ def test_a_note_that_is_replaced_by_its_first_arrival_is_seated_anew() -> None:
     for topic in (1, 2):
         world.grow(topic, number=topic)
         world.place("a", topic)
-    world.fell(1)
+    world.remove_topic(1)
     world.commit()
     world.undo(1)
     world.add("a", text="again")
@@ -435,7 +435,7 @@ def test_an_undo_gives_no_number_twice() -> None:
 def test_an_undo_puts_no_topic_beside_notes() -> None:
     world = moved_up()
     world.place("b", None)
-    world.fell(3)
+    world.remove_topic(3)
     world.place("b", 1)
     world.commit()
     assert world.ledger.tree_inverse(3) is None

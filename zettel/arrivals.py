@@ -61,8 +61,8 @@ class Arrivals:
         draft.enter(note, newcomer.passages)
         self._notes[note.id] = note
         self._arrived.add(note.id)
-        moved = draft.tree.settle([], [note.id])
-        links = link(self._arrival(newcomer, vector, nearest), self._rules, self._standing, self._asking)
+        moved = draft.tree.rearrange([], [note.id])
+        links = link(self._arrival(newcomer, vector, nearest), self._rules, self._links_of, self._asking)
         for change in links:
             self._enter_link(change)
         return [*moved, *links, *self._evolve(note, links)]
@@ -71,7 +71,7 @@ class Arrivals:
         """Places for searched notes that have none: those of a memory from before there were topics."""
         if len(self._draft.tree) == self._draft.n_searched:
             return []
-        return self._draft.tree.settle([], self._draft.unplaced())
+        return self._draft.tree.rearrange([], self._draft.unplaced())
 
     def note(self, note_id: str) -> Note:
         """A note that arrived with this plan, as it is at its end, with its address."""
@@ -86,11 +86,11 @@ class Arrivals:
         before = draft.before(note, self._config.window)
         near = [pair for pair in zip(nearest.ids, nearest.cosines, strict=True) if pair[0] not in before][:_NEAREST]
         answers = [newcomer.answers] if newcomer.answers else []
-        held = self._current([*before, *answers, *(note_id for note_id, _ in near)])
+        current = self._current([*before, *answers, *(note_id for note_id, _ in near)])
         rarity_of = partial(_rarity, len(draft) - 1)
         return Arrival(
-            note=note, before=tuple(held[i] for i in before), answered=held.get(newcomer.answers or ""),
-            nearest=tuple(Candidate(held[i], cosine) for i, cosine in near),
+            note=note, before=tuple(current[i] for i in before), answered=current.get(newcomer.answers or ""),
+            nearest=tuple(Candidate(current[i], cosine) for i, cosine in near),
             usual=nearest.mean, spread=nearest.deviation, n_notes=nearest.n, rarity_of=rarity_of,
             rarity=lambda term: rarity_of(draft.n_with(term) - 1),
             saying=partial(self._saying, note, vector), people=_people(draft.speakers()),
@@ -100,10 +100,10 @@ class Arrivals:
         """The newest notes, besides the arriving one, whose text has all of some stems, and how many there are."""
         ids = [note_id for note_id in self._draft.saying(stems) if note_id != note.id]
         newest = ids[-_SAYING:][::-1]
-        held, cosines = self._current(newest), self._draft.cosines(newest, vector)
-        return [Candidate(held[i], cosine) for i, cosine in zip(newest, cosines, strict=True)], len(ids)
+        current, cosines = self._current(newest), self._draft.cosines(newest, vector)
+        return [Candidate(current[i], cosine) for i, cosine in zip(newest, cosines, strict=True)], len(ids)
 
-    def _standing(self, note_id: str) -> Sequence[Link]:
+    def _links_of(self, note_id: str) -> Sequence[Link]:
         """A note's links as the draft has left them, in an order that tells nothing of when they were made."""
         if note_id not in self._links:
             stored = () if note_id in self._arrived else self._store.links([note_id])
@@ -113,7 +113,7 @@ class Arrivals:
     def _enter_link(self, change: LinkChange) -> None:
         key = change.source_id, change.target_id, change.kind
         for note_id in key[:2]:
-            self._standing(note_id)
+            self._links_of(note_id)
             if change.after is None:
                 self._links[note_id].pop(key, None)
             else:
@@ -141,11 +141,11 @@ class Arrivals:
         return revisions
 
     def _encounter(self, note: Note, neighbor: str, links: tuple[Link, ...]) -> Encounter:
-        others = [link for link in self._standing(neighbor) if note.id not in link.key]
-        held = self._current([neighbor, *(_other(link, neighbor) for link in others)])
-        ends = [(link, held.get(_other(link, neighbor))) for link in others]
+        others = [link for link in self._links_of(neighbor) if note.id not in link.key]
+        current = self._current([neighbor, *(_other(link, neighbor) for link in others)])
+        ends = [(link, current.get(_other(link, neighbor))) for link in others]
         around = tuple((link, end) for link, end in ends if end is not None and end.status in SEARCHED)
-        return Encounter(note, held[neighbor], links, around)
+        return Encounter(note, current[neighbor], links, around)
 
     def _revise(self, revision: Revision) -> None:
         before = self._notes[revision.note_id]
@@ -173,7 +173,7 @@ def _other(link: Link, note_id: str) -> str:
 
 
 def _rarity(n: int, count: int) -> float:
-    """How much it says that ``count`` of ``n`` notes have something: 1 where none has, 0 where all have."""
+    """How much it says that ``count`` of ``n`` notes have something: 1 if none has, 0 if all have."""
     return log((n + 2) / (count + 1)) / log(n + 2)
 
 

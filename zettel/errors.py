@@ -87,8 +87,8 @@ class ZettelError(Exception):
 class InputError(ZettelError, ValueError):
     """A value the caller gave cannot be used.
 
-    ``items`` lists the bad ones of a batch as ``(position, reason)``, positions counted from 0; it is empty where the
-    call took a single value.
+    ``items`` lists the bad ones of a batch as ``(position, reason)``, positions counted from 0; it is empty if the call
+    took a single value.
     """
 
     def __init__(self, message: str, items: Sequence[tuple[int, str]] = (), *, remedy: Remedy | None = None) -> None:

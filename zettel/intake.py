@@ -164,7 +164,7 @@ class Intake:
 
 
 def _heard(utterance: Utterance) -> _Heard:
-    """What tells utterances apart. An instant told in two zones is equal to Python, but may be two days to a reader."""
+    """A key for an utterance. One instant in two zones is equal to Python, but may be two days to a reader."""
     return utterance, utterance.time.isoformat() if utterance.time else None
 
 

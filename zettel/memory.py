@@ -119,8 +119,8 @@ class Memory(MemoryView):
     ) -> IngestReport:
         """Take in the messages of transcript files: a file, a folder, a glob pattern, or several of these.
 
-        One commit a batch (``Config.batch`` messages), after which ``on_progress`` is told. What is there already, and
-        what was forgotten or erased, is passed over; so a second run adds nothing, a grown file only its new messages,
+        One commit a batch (``Config.batch`` messages), after which ``on_progress`` is called. What is there already or
+        was forgotten or erased, is left out; so a second run adds nothing, a grown file only its new messages,
         and a run that was killed goes on where it ended. What can't be used is reported with its place.
 
         Raises:
@@ -158,7 +158,7 @@ class Memory(MemoryView):
             except InputError as error:
                 problems.append(Problem(place=entry.span, reason=str(error)))
             else:
-                known.add(name)  # a message told twice in one file is one note
+                known.add(name)  # a message that occurs twice in one file is one note
                 items.append(replace(item, id=name))
         unchanged = len(parsed.entries) - len(items) - (len(problems) - len(parsed.problems))
         report = FileReport(uri=parsed.uri, format=parsed.format, unchanged=unchanged, problems=tuple(problems))
@@ -267,7 +267,7 @@ class Memory(MemoryView):
         def plan() -> Planned | None:
             notes = {note.id: note for note in self._reader.notes({edit.note_id for edit in wanted})}
             fields: dict[str, dict[str, JsonValue]] = {}
-            drawn: list[Edit] = []
+            links: list[Edit] = []
             for edit in wanted:
                 if fault := unusable(edit, notes.get(edit.note_id)):
                     raise InputError(f"the {edit.field} of note {edit.note_id!r} can't become {edit.graph!r}: {fault}")
@@ -279,10 +279,10 @@ class Memory(MemoryView):
                 if edit.what == "note":
                     fields.setdefault(edit.note_id, {})[edit.field] = edit.graph
                 else:
-                    drawn.append(edit)
+                    links.append(edit)
             revisions = [_revision(notes[i], values, "edited in the graph") for i, values in fields.items()]
             revisions = [revision for revision in revisions if revision.after]
-            changes: tuple[Change, ...] = (*revisions, *self._relinked(drawn))
+            changes: tuple[Change, ...] = (*revisions, *self._relinked(links))
             return self._writer.revised(Draft("edit", changes), notes) if changes else None
 
         return self._writer.commit(plan)
@@ -298,7 +298,7 @@ class Memory(MemoryView):
                 yield link_change(old, gone=True)
 
     def mark_used(self, ids: str | Iterable[str]) -> Commit | None:
-        """Record that an agent used notes; None where ``ids`` is empty.
+        """Record that an agent used notes; None if ``ids`` is empty.
 
         Raises:
             NotFoundError: one of them does not exist.
@@ -314,7 +314,7 @@ class Memory(MemoryView):
         return self._writer.commit(plan)
 
     def forget(self, id: str, *, erase: bool = False) -> Commit | None:
-        """Put a note away: searches pass it over, ``undo`` brings it back; None where it is put away already.
+        """Put a note away: searches pass it over, ``undo`` brings it back; None if it is put away already.
 
         What other notes' contexts quote of it stays.
 
@@ -396,7 +396,7 @@ class Memory(MemoryView):
         return target
 
     def load(self, path: str | Path) -> Commit | None:
-        """Take in an export, ids kept: all of it, or nothing. None where it brings nothing new.
+        """Take in an export, ids kept: all of it, or nothing. None if it has nothing new.
 
         An export without history adds the notes that are missing, in one commit; one with history is replayed,
         numbers and times kept, into an empty memory only.

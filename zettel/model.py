@@ -384,7 +384,7 @@ class IngestReport(_Value):
 
 
 class Progress(_Value):
-    """How far an ingestion has come, told after each commit. ``commit`` is durable when this is told."""
+    """How far an ingestion has come, after each commit. ``commit`` is durable by then."""
 
     commit: int
     uri: str
@@ -429,7 +429,7 @@ def link_fields(link: Link) -> dict[str, JsonValue]:
 
 
 def day_of(time: datetime | None, ordinal: int) -> str:
-    """The day that a note counts towards where changes are counted by days: that on which it happened, as it was told.
+    """The day on which a note counts when changes are counted by days: the one on which it happened, in its own zone.
 
     Of notes without a time, a hundred arrivals make a day, so that nothing depends on the clock.
     """

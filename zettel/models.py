@@ -52,16 +52,16 @@ class _FairLock:
 
     def __init__(self) -> None:
         self._next = threading.RLock()  # after an interrupt, a thread may still hold it
-        self._held = threading.RLock()  # after an interrupt, a thread may still hold it
+        self._lock = threading.RLock()  # after an interrupt, a thread may still hold it
 
     def __enter__(self) -> None:
         with self._next:
-            self._held.acquire()
+            self._lock.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._held.release()
+        self._lock.release()
 
 
 class _Shared:

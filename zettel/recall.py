@@ -14,7 +14,7 @@ _SHORT = 60  # characters below which a text is shown with its context: "The blu
 def estimate_tokens(text: str) -> int:
     """About how many tokens a language model makes of a text, rather too many than too few.
 
-    A third more than its words, or a quarter of its letters where that is more; each character beyond ASCII counts as
+    A third more than its words, or a quarter of its letters if that is more; each character beyond ASCII counts as
     one token.
     """
     ascii_letters = sum(c < "\x80" for c in text)
@@ -24,7 +24,7 @@ def estimate_tokens(text: str) -> int:
 def pack(hits: Sequence[Hit], max_tokens: int) -> str:
     """The best of ``hits`` that fit into ``max_tokens``, in order of time, numbered, each with its source.
 
-    Equal texts of one speaker are told once. Where not even the first fits, it is cut.
+    Equal texts of one speaker occur once. If not even the first fits, it is cut.
     """
     chosen: list[Note] = []
     seen: set[tuple[str | None, str]] = set()

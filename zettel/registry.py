@@ -147,7 +147,7 @@ def open_memory(
     read_only: bool = False,
     config: Config = DEFAULT,
 ) -> Memory:
-    """Open the memory at ``address``, and make it where there is none.
+    """Open the memory at ``address``; if there is none, make it.
 
     Args:
         address: a path to a file; ":memory:" for one that ends with the process; or a Neo4j server's address

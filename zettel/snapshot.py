@@ -57,8 +57,8 @@ class Snapshot:
 
     def notes(self, ids: Iterable[str] | None = None) -> list[Note]:
         """See ``protocols.Reader``."""
-        held = self._state.notes
-        wanted = held if ids is None else {i: held[i] for i in ids if i in held}
+        known = self._state.notes
+        wanted = known if ids is None else {i: known[i] for i in ids if i in known}
         rows = self._base.arrived([ordinal for ordinal, _ in wanted.values()])
         topics, places = self.topics(), self._state.places
         notes = [

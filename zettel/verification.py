@@ -144,11 +144,11 @@ def _agreement(
     index: ExactIndex, notes: list[Note], sample: list[Note], keys: dict[str, str], passages: dict[str, Passages]
 ) -> float:
     """The index, grown commit by commit, against a plain product with the vectors the store has: top ten by cosine."""
-    held = [note for note in notes if keys[note.id] in passages]
+    embedded = [note for note in notes if keys[note.id] in passages]
     columns = index.columns()
     if not sample:
         return 1.0
-    matrices = [passages[keys[note.id]].vectors for note in held]
+    matrices = [passages[keys[note.id]].vectors for note in embedded]
     first = np.cumsum([0, *(len(m) for m in matrices[:-1])])
     exact = np.concatenate(matrices)
     found = 0
@@ -157,7 +157,7 @@ def _agreement(
         best = np.maximum.reduceat(exact @ query, first)
         mine = np.maximum.reduceat(columns.vectors @ query, columns.first)
         mine[~columns.alive] = -np.inf
-        wanted = {held[i].id for i in np.argsort(-best, kind="stable")[:_TOP]}
+        wanted = {embedded[i].id for i in np.argsort(-best, kind="stable")[:_TOP]}
         # Ties and rounding may swap notes at the border: what counts is that the index gives as close a note.
         border = np.sort(best)[-len(wanted)] - 1e-5
         found += sum(index.row(i) is not None and mine[index.row(i)] >= border for i in wanted) / len(wanted)

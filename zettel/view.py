@@ -220,7 +220,7 @@ class MemoryView:
         """What the memory knows on a question, as text to put before a language model: "" where it knows nothing.
 
         The best notes that fit into ``max_tokens`` (estimated, rather too many than too few), in order of time, each
-        numbered and cited, equal ones told once.
+        numbered and cited, equal ones only once.
 
         Raises:
             InputError: as ``search``, or ``max_tokens`` below 1.
@@ -401,7 +401,7 @@ class MemoryView:
     def export(self, path: str | Path, *, history: bool = False) -> int:
         """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.
 
-        Vectors are left out: they are made anew by ``load``.
+        Vectors are left out: ``load`` makes them again.
         """
         with self._turns:
             return self._derived.steadily(

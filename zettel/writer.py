@@ -257,7 +257,7 @@ class Writer:
         for note, passages in (absent or {}).values():
             if not index.has(note.id):
                 index.enter(note, passages)
-        return index.tree.settle(leaving, arriving)
+        return index.tree.rearrange(leaving, arriving)
 
     def revised(self, draft: Draft, notes: Mapping[str, Note]) -> Planned:
         """A draft with what its revisions of ``notes`` mean for their places: only what is searched has one."""

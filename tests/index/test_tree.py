@@ -128,7 +128,7 @@ def run(tree: TopicTree, steps: Sequence[tuple[bool, list[int]]]) -> Iterator[tu
     there: set[str] = set()
     for arrive, numbers in steps:
         ids = [f"n{n}" for n in numbers]
-        changes = tree.settle([], ids) if arrive else tree.settle(ids, [])
+        changes = tree.rearrange([], ids) if arrive else tree.rearrange(ids, [])
         there = there | set(ids) if arrive else there - set(ids)
         yield there, changes
 
@@ -150,7 +150,7 @@ def test_a_loaded_tree_is_and_plans_as_a_grown_one(steps):
         assert alike(grown, copy)
         leaving, arriving = sorted(there)[::3], [f"n{n}" for n in range(200, 230)]
         ours, theirs = draft(grown), draft(copy)
-        assert ours.settle(leaving, arriving) == theirs.settle(leaving, arriving)
+        assert ours.rearrange(leaving, arriving) == theirs.rearrange(leaving, arriving)
         assert alike(ours, theirs)
         assert alike(grown, copy)
 
@@ -171,8 +171,8 @@ def test_a_batch_is_only_a_batch(steps):
     at_once, one_by_one = make(), make()
     for arrive, numbers in steps:
         ids = [f"n{n}" for n in numbers]
-        together = at_once.settle([], ids) if arrive else at_once.settle(ids, [])
-        singly = [one_by_one.settle([], [n]) if arrive else one_by_one.settle([n], []) for n in ids]
+        together = at_once.rearrange([], ids) if arrive else at_once.rearrange(ids, [])
+        singly = [one_by_one.rearrange([], [n]) if arrive else one_by_one.rearrange([n], []) for n in ids]
         assert together == [change for changes in singly for change in changes]
         assert alike(at_once, one_by_one)
 
@@ -185,27 +185,27 @@ def test_a_draft_is_the_tree_it_becomes_and_leaves_the_one_below_it_alone(steps,
         pass
     before, copy, dropped = loaded(tree), loaded(tree), draft(tree)
     step = [f"n{n}" for n in sorted(leaving)], [f"n{n}" for n in sorted(arriving)]
-    changes = dropped.settle(*step)
+    changes = dropped.rearrange(*step)
     assert alike(tree, before)
     again = draft(tree)  # over the rows that the first draft has written to
-    assert again.settle(*step) == changes == copy.settle(*step)
+    assert again.rearrange(*step) == changes == copy.rearrange(*step)
     assert alike(again, copy)
     more = [f"n{n}" for n in range(300, 320)]
-    planned = again.settle([], more)
+    planned = again.rearrange([], more)
     for change in changes:
         tree.apply(change)
     assert alike(tree, copy)
-    assert planned == copy.settle([], more) == draft(tree).settle([], more)
+    assert planned == copy.rearrange([], more) == draft(tree).rearrange([], more)
 
 
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=15, deadline=None)
 def test_when_all_notes_left_nothing_is_left(random):
     tree, ids = make(), [f"n{n}" for n in range(150)]
-    tree.settle([], ids)
+    tree.rearrange([], ids)
     random.shuffle(ids)
     for i, note_id in enumerate(ids, start=1):
-        tree.settle([note_id], [])
+        tree.rearrange([note_id], [])
         check(tree, set(ids[i:]))
     assert (tree.topics(), tree.rows(), len(tree)) == ([], {}, 0)
     assert not tree._sums.counts.any() and not tree._sums.total(range(tree._sums._used)).any()
@@ -215,13 +215,13 @@ def test_it_grows_deeper_and_shallower_again():
     tree, ids = make(), [f"n{n}" for n in range(400)]
     depths = []
     for note_id in ids:
-        tree.settle([], [note_id])
+        tree.rearrange([], [note_id])
         depths.append(1 + tree.topics()[-1].address.count("."))
     assert depths == sorted(depths)
     assert depths[-1] >= 4
     assert sum(a != b for a, b in pairwise(depths)) == depths[-1] - 1
     for note_id in ids[:-1]:
-        tree.settle([note_id], [])
+        tree.rearrange([note_id], [])
         depths.append(1 + tree.topics()[-1].address.count("."))
     assert depths[-1] == 1
     assert max(depths[400:]) == depths[399]
@@ -229,8 +229,8 @@ def test_it_grows_deeper_and_shallower_again():
 
 def test_every_kind_of_step_is_made():
     tree, ids = make(), [f"n{n}" for n in range(200)]
-    grown = tree.settle([], ids)
-    shrunk = tree.settle(ids, [])
+    grown = tree.rearrange([], ids)
+    shrunk = tree.rearrange(ids, [])
     assert {type(c) for c in grown} == {Placement, TopicChange}
     moves = [c for c in grown if isinstance(c, Placement) and c.before is not None]
     assert moves, "no leaf was split"
@@ -246,7 +246,7 @@ def test_every_kind_of_step_is_made():
 def test_a_leaf_in_which_notes_were_exchanged_is_named_anew():
     tree, exchanged = make(Limits(max_leaf=10, min_leaf=2, max_children=5)), 0
     for n in range(300):
-        changes = tree.settle([], [f"n{n}"])
+        changes = tree.rearrange([], [f"n{n}"])
         moves = [c for c in changes if isinstance(c, Placement) and c.before is not None]
         for topic in tree.topics():
             moved = sum(topic.id in (c.before, c.after) for c in moves)
@@ -259,44 +259,44 @@ def test_a_leaf_in_which_notes_were_exchanged_is_named_anew():
 def test_words_that_were_revised_are_read_anew():
     materials = {f"n{n}": material(f"n{n}") for n in range(60)}
     tree = TopicTree(vector, materials.__getitem__, SMALL)
-    tree.settle([], list(materials)[:40])
+    tree.rearrange([], list(materials)[:40])
     for n in range(0, 60, 3):
         materials[f"n{n}"] = Material(("zeppelin", "airship"), ("history",), (), "Bea")
     tree.refresh(materials)
     fresh = TopicTree(vector, materials.__getitem__, SMALL)
     fresh.load(tree.rows(), places_of(tree), tree.last_topic)
-    assert tree.settle([], list(materials)[40:]) == fresh.settle([], list(materials)[40:])
+    assert tree.rearrange([], list(materials)[40:]) == fresh.rearrange([], list(materials)[40:])
     assert alike(tree, fresh)
     assert any("zeppelin" in topic.name or "airship" in topic.name for topic in tree.topics())
 
 
 def test_ids_of_topics_are_never_given_again():
     tree = make()
-    tree.settle([], ["n1"])
-    tree.settle(["n1"], [])
-    tree.settle([], ["n2"])
+    tree.rearrange([], ["n1"])
+    tree.rearrange(["n1"], [])
+    tree.rearrange([], ["n2"])
     assert list(tree.rows()) == [2]
 
 
 def test_notes_already_in_or_out_are_passed_over():
     tree = make()
-    tree.settle([], ["n1", "n1"])
+    tree.rearrange([], ["n1", "n1"])
     assert len(tree) == 1
-    assert tree.settle(["n2"], ["n1"]) == []
+    assert tree.rearrange(["n2"], ["n1"]) == []
 
 
 def test_a_draft_that_fails_in_the_middle_leaves_the_tree_as_it_was():
     tree = make()
-    tree.settle([], [f"n{n}" for n in range(20)])
+    tree.rearrange([], [f"n{n}" for n in range(20)])
     before = loaded(tree)
     with pytest.raises(ValueError):
-        draft(tree).settle(["n3"], ["n50", "no number"])
+        draft(tree).rearrange(["n3"], ["n50", "no number"])
     assert alike(tree, before)
 
 
 def test_notes_of_one_subject_sit_together():
     tree = make(Limits(max_leaf=16, min_leaf=3, max_children=6))
-    tree.settle([], [f"n{n}" for n in range(240)])
+    tree.rearrange([], [f"n{n}" for n in range(240)])
     pure = 0
     for leaf in tree.leaves().ids.tolist():
         subjects = [int(n[1:]) % len(SUBJECTS) for n in tree.notes_in(leaf)]
@@ -306,14 +306,14 @@ def test_notes_of_one_subject_sit_together():
 
 def test_the_means_of_leaves_are_those_of_their_notes():
     tree = make()
-    tree.settle([], [f"n{n}" for n in range(60)])
+    tree.rearrange([], [f"n{n}" for n in range(60)])
     leaves = tree.leaves()
     for leaf, mean, count in zip(leaves.ids.tolist(), leaves.means, leaves.counts, strict=True):
         vectors = [vector(n) for n in tree.notes_in(leaf)]
         assert count == len(vectors)
         np.testing.assert_allclose(mean, np.mean(vectors, axis=0), atol=1e-5)
     assert tree.leaves() is leaves
-    tree.settle([], ["n99"])
+    tree.rearrange([], ["n99"])
     assert tree.leaves().counts.sum() == 61
 
 
@@ -322,7 +322,7 @@ def test_the_means_of_leaves_are_those_of_their_notes():
 
 def grown(n: int = 300) -> TopicTree:
     tree = make(Limits(max_leaf=12, min_leaf=3, max_children=5))
-    tree.settle([], [f"n{i}" for i in range(n)])
+    tree.rearrange([], [f"n{i}" for i in range(n)])
     return tree
 
 
@@ -365,9 +365,9 @@ def test_routing_follows_a_topic_that_is_put_elsewhere():
 def test_routing_follows_changes():
     tree = grown(40)
     tree.route(vector("n1"), 0.5, 0.0)
-    tree.settle([], [f"n{i}" for i in range(40, 120)])
+    tree.rearrange([], [f"n{i}" for i in range(40, 120)])
     assert sorted(tree.route(vector("n1"), 1.0, 0.0)) == tree.leaves().ids.tolist()
-    tree.settle([f"n{i}" for i in range(5, 120)], [])
+    tree.rearrange([f"n{i}" for i in range(5, 120)], [])
     assert sorted(tree.route(vector("n1"), 1.0, 0.0)) == tree.leaves().ids.tolist()
 
 
@@ -438,16 +438,16 @@ def test_a_tree_that_breaks_the_limits_is_mended_where_notes_arrive():
     row = type(two_topics().rows()[1])
     tree.load({t: row(None, t, "a", 1) for t in range(1, 31)}, {f"n{n}": 1 + n % 2 for n in range(80)}, 30)
     arriving = [f"n{n}" for n in range(100, 200)]
-    tree.settle([], arriving)
+    tree.rearrange([], arriving)
     sizes = [topic.n_notes for topic in tree.topics() if topic.id in set(tree.leaves().ids.tolist())]
     assert max(sizes) <= tree._limits.max_leaf
-    tree.settle([f"n{n}" for n in range(80)] + arriving, [])
+    tree.rearrange([f"n{n}" for n in range(80)] + arriving, [])
     assert len(tree) == 0
 
 
 def test_leaves_at_different_depths_are_found_and_routed_to():
     tree = two_topics()
-    tree.settle([], ["n2", "n3", "n4"])
+    tree.rearrange([], ["n2", "n3", "n4"])
     assert sorted(tree.route(vector("n2"), 1.0, 0.0)) == [2, 3]
     assert {tree.place(n) for n in ("n2", "n3", "n4")} <= {2, 3}
 

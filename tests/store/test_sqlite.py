@@ -559,7 +559,7 @@ def test_topics_are_read_once_and_followed_through_ones_own_commits(tmp_path: Pa
         world.place("n19", None)
         world.grow(13, parent=11, number=2)
         append(store, world)
-        world.fell(13)
+        world.remove_topic(13)
         append(store, world)
         expected = ["7.1"] * 3 + ["2.1"] + ["7.1"] * 6 + ["2.1"] * 9 + [""]
         assert not any("FROM topics" in q for q in queries(store, lambda: expected == addresses(store) or 1 / 0))

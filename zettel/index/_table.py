@@ -48,7 +48,7 @@ class Table:
 
 
 def own_name(column: Column) -> str:
-    """The attribute of a column that a signal declares, told apart from the table's own."""
+    """The attribute of a column that a signal declares; its prefix keeps it apart from the table's own."""
     return f"own_{column.name}"
 
 

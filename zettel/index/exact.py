@@ -125,7 +125,7 @@ class ExactIndex:
             self._table.searched[row] = note.status in SEARCHED
             for column in self._own:
                 self._table.column(column)[row] = column.value_of(note)
-            self._sessions.seat(row, lends=note.status in SEARCHED)
+            self._sessions.place(row, searched=note.status in SEARCHED)
             self.tags[row], self.metadata[row] = frozenset(note.tags), note.metadata
         self._columns = None
 
@@ -143,7 +143,7 @@ class ExactIndex:
             if row is not None:
                 self._table.alive[row] = self._table.searched[row] = False
                 self._postings.remove(row)
-                self._sessions.seat(row, lends=False)
+                self._sessions.place(row, searched=False)
                 self._wipe(row)
         self._columns = None
 

@@ -1,7 +1,7 @@
 """An index on disk, so that opening a large memory need not build it: a file a namespace, which may always be deleted.
 
 A file is a line with a checksum of the rest, and a numpy archive. It holds nothing that the store does not, names what
-it was made by, and what it was made of. What does not fit is not read: the index is built anew.
+it was made by, and what it was made of. What does not fit is not read: the index is built again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def save(index: ExactIndex, head: int, folder: Path, namespace: str, embedder: s
     """Write the index of a head in place of the one saved before; False if the disk refuses it.
 
     ``embedder`` is the fingerprint of what made its vectors. ``made_of`` says what the commit at ``head`` is, so that
-    another memory at the same path is told from this one.
+    another memory at the same path is recognized.
     """
     arrays, texts = index.packed()
     narrow = arrays["vectors"].astype(np.float16)

@@ -1,4 +1,4 @@
-"""Which messages stand around a note in its session: they lend it their context."""
+"""The messages around each note in its session, which are its context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Session: TypeAlias = tuple[str, str]  # conversation and session, as ``Note.conv
 
 
 class Sessions:
-    """The rows of each session in the order of their notes; it keeps the table's windows. ``of`` is by row.
+    """The rows of each session, in the order of their notes, and the windows that follow from them.
 
-    ``stale`` collects the rows whose window changed.
+    The windows are a column of the table. ``of`` has the session of each row, ``stale`` the rows with changed windows.
     """
 
     def __init__(self, table: Table, window: int) -> None:
@@ -24,29 +24,29 @@ class Sessions:
         self._rows: dict[Session, list[int]] = {}
 
     def rows(self, session: Session | None) -> list[int]:
-        """The rows of a session that have their place in it, in order."""
+        """The rows in a session, in order."""
         return self._rows.get(session, []) if session is not None else []
 
     def append(self, session: Session | None) -> None:
-        """Enter the next row, which has no place yet."""
+        """Add a row to the table; `place` puts it into its session."""
         row = len(self.of)
         self.of.append(session)
         self._table.windows[row] = -1
         self.stale.add(row)
 
-    def seat(self, row: int, *, lends: bool) -> None:
-        """Place a row among the messages of its session, or take it out: what was put away lends no context."""
+    def place(self, row: int, *, searched: bool) -> None:
+        """Put a row into its session, or remove it: a note that is not searched is no context of others."""
         session = self.of[row]
         if session is None:
             return
         rows = self._rows.setdefault(session, [])
         ordinals = self._table.ordinals
         place = bisect_left(rows, ordinals[row], key=ordinals.__getitem__)  # nearly always at the end
-        seated = place < len(rows) and rows[place] == row
-        if lends and not seated:
+        placed = place < len(rows) and rows[place] == row
+        if searched and not placed:
             rows.insert(place, row)
             self._slide(rows, place)
-        elif seated and not lends:
+        elif placed and not searched:
             del rows[place]
             self._slide(rows, place)
             self._table.windows[row] = -1
@@ -55,7 +55,7 @@ class Sessions:
             del self._rows[session]
 
     def _slide(self, rows: list[int], place: int) -> None:
-        """Set the windows of the rows near ``place`` anew, where a row came or went."""
+        """Set the windows of the rows near ``place`` again, after a row was inserted or removed there."""
         w = self._window
         for i in range(max(place - w, 0), min(place + w + 1, len(rows))):
             before = [rows[i - d] if i >= d else -1 for d in range(1, w + 1)]
@@ -64,9 +64,9 @@ class Sessions:
             self.stale.add(rows[i])
 
     def resume(self, of: list[Session | None]) -> None:
-        """Take up rows whose windows the table has already; each that is searched has its place."""
+        """Use saved rows, whose windows the table has already; each one that is searched is in its session."""
         self.of = of
         searched, ordinals = self._table.searched.tolist(), self._table.ordinals.tolist()
-        seated = [row for row, session in enumerate(of) if session is not None and searched[row]]
-        for row in sorted(seated, key=ordinals.__getitem__):
+        placed = [row for row, session in enumerate(of) if session is not None and searched[row]]
+        for row in sorted(placed, key=ordinals.__getitem__):
             self._rows.setdefault(of[row], []).append(row)  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ class TopicTree(Topics):
         self._limits = limits
         self._planned: list[TreeChange] = []
 
-    def settle(self, leaving: Iterable[str], arriving: Sequence[str]) -> list[TreeChange]:
+    def rearrange(self, leaving: Iterable[str], arriving: Sequence[str]) -> list[TreeChange]:
         """Take notes out and put notes in, one after the other; the changes made, in order, their ids empty.
 
         Those not in the tree can't leave it, nor can those in it arrive: they are passed over. It is called on a
@@ -232,7 +232,7 @@ class TopicTree(Topics):
     # ----------------------------------------------------------------- naming
 
     def _name_outgrown(self, topics: Iterable[int]) -> None:
-        """Name topics anew that hold half as much again as when they were named, or half of it."""
+        """Name topics again that have 1.5 times or half as many notes as when they were named."""
         for topic_id in topics:
             node = self._nodes.get(topic_id)
             if node is not None:

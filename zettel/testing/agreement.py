@@ -59,8 +59,8 @@ def agree(store: Store, world: World) -> None:
     assert store.last_ordinal() == max(world.ids, default=0)
     assert store.erased() == world.erased
     assert store.known([*ever, "never"]) == set(world.now.notes) | world.erased
-    standing = [{"source_id": a, "target_id": b, "kind": kind, **f} for (a, b, kind), f in world.now.links.items()]
-    links = sorted(map(Link.model_validate, standing), key=lambda link: link.key)
+    present = [{"source_id": a, "target_id": b, "kind": kind, **f} for (a, b, kind), f in world.now.links.items()]
+    links = sorted(map(Link.model_validate, present), key=lambda link: link.key)
     assert store.links() == links
     assert store.links([]) == []
     assert store.links(kinds=["causes", "next"]) == [k for k in links if k.kind in ("causes", "next")]

@@ -162,7 +162,7 @@ class World:
         new = {"parent": None, "number": 1, "name": f"topic {topic}", "named_at": 1, **(before or {}), **after}
         self.do(TopicChange(id="", topic_id=topic, before=before, after=new))
 
-    def fell(self, topic: int) -> None:
+    def remove_topic(self, topic: int) -> None:
         self.do(TopicChange(id="", topic_id=topic, before=self.now.topics[topic]))
 
     def place(self, note_id: str, topic: int | None) -> None:
@@ -190,7 +190,7 @@ class World:
             self._pending.append(placed)
 
     def undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
-        """Plan an undo and make it a commit of its own; returns its changes, none where there was nothing to undo."""
+        """Plan an undo and make it a commit of its own; returns its changes, none if there was nothing to undo."""
         assert not self._pending
         changes = self.take_back(target, cascade=cascade)
         if changes:
@@ -210,11 +210,11 @@ class World:
         return list(self._pending)
 
     def tidy(self) -> None:
-        """Fell topics that are left without notes, as a tree that is kept would."""
+        """Remove topics that are left without notes, as a tree that is kept would."""
         topics, places = self.now.topics, self.now.places
         above = {fields["parent"] for fields in topics.values()}
         for topic in sorted(topics.keys() - above - set(places.values())):
-            self.fell(topic)
+            self.remove_topic(topic)
             self.tidy()
             return
 
@@ -331,7 +331,7 @@ def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], No
         topic = draw(st.sampled_from(sorted(topics)))
         world.grow(topic, name=draw(st.sampled_from(["x", "y"])), named_at=draw(st.integers(1, 3)))
 
-    def graft() -> None:
+    def attach() -> None:
         topic = draw(st.sampled_from(sorted(topics)))
         parents = [p for p in inner if topic not in chain(topics, p)]
         parent = draw(st.sampled_from(parents))
@@ -342,8 +342,8 @@ def tree_verbs(world: World, draw: Callable[[Any], Any]) -> list[Callable[[], No
         world.place(note, draw(st.sampled_from([t for t in [None, *leaves] if t != places.get(note)])))
 
     verbs: list[Callable[[], None]] = [found, found]
-    verbs += [rename, graft] if topics else []
-    verbs += [lambda: world.fell(draw(st.sampled_from(empty)))] if empty else []
+    verbs += [rename, attach] if topics else []
+    verbs += [lambda: world.remove_topic(draw(st.sampled_from(empty)))] if empty else []
     verbs += [place] * 4 if world.now.notes and leaves else []
     return verbs
 
@@ -364,7 +364,7 @@ def can_act(world: World) -> bool:
 
 
 def step(world: World, draw: Callable[[Any], Any]) -> str:
-    """A commit at random, still to be made of ``world.draft(cause)``: returns its cause, "" where it has no changes."""
+    """A commit at random, still to be made of ``world.draft(cause)``: returns its cause, "" if it has no changes."""
     kinds = (["change"] * 3 if can_act(world) else []) + (["undo"] * 2 if world.head else [])
     match draw(st.sampled_from(kinds + (["erase"] if world.now.notes and not world.erased else []))):
         case "change":

@@ -210,7 +210,7 @@ class Writing:
         return next(iter(self.rows(statement, **params)), None)
 
     def each(self, statement: str, items: list[Any], /, *, expect: str = "", **params: Any) -> None:
-        """Run a query over ``items``, which it unwinds as ``$items``; nothing where there are none.
+        """Run a query over ``items``, which it unwinds as ``$items``; if there are none, nothing is run.
 
         With ``expect`` the query must return how many of them it found, which must be all.
 
