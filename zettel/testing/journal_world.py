@@ -58,6 +58,7 @@ class World:
 
     @property
     def head(self) -> int:
+        """The number of the newest commit."""
         return len(self.commits)
 
     @property
@@ -68,6 +69,7 @@ class World:
 
     @property
     def ordinals(self) -> dict[str, int]:
+        """Every id's ordinal; that of the later arrival, if it came twice."""
         return {note_id: ordinal for ordinal, note_id in sorted(self.ids.items())}
 
     @property
@@ -104,6 +106,7 @@ class World:
         own: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
+        """A note arrives: its change, its row and its vectors."""
         ordinal = max(self.ids, default=0) + 1
         after = {**BLANK, **fields}
         note = Note.model_validate(
@@ -132,6 +135,7 @@ class World:
     def revise(
         self, note_id: str, *, trigger: str | None = None, derived_from: Sequence[str] = (), **after: Any
     ) -> None:
+        """Change fields of a note."""
         fields = self.now.notes[note_id][1]
         before = {name: fields[name] for name in after}
         self.do(
@@ -149,6 +153,7 @@ class World:
         self._relink(a, b, kind, after)
 
     def unlink(self, a: str, b: str, kind: Any = "similar") -> None:
+        """Take a link out."""
         self._relink(a, b, kind, None)
 
     def _relink(self, a: str, b: str, kind: Any, after: dict[str, Any] | None) -> None:
@@ -163,12 +168,15 @@ class World:
         self.do(TopicChange(id="", topic_id=topic, before=before, after=new))
 
     def remove_topic(self, topic: int) -> None:
+        """Take a topic out."""
         self.do(TopicChange(id="", topic_id=topic, before=self.now.topics[topic]))
 
     def place(self, note_id: str, topic: int | None) -> None:
+        """Put a note into a topic, or out of all."""
         self.do(Placement(id="", note_id=note_id, before=self.now.places.get(note_id), after=topic))
 
     def use(self, note_id: str) -> None:
+        """Say that a note was used."""
         self.do(Use(id="", note_id=note_id))
 
     def erase(self, note_id: str, names: Set[str] = frozenset()) -> None:
@@ -184,6 +192,7 @@ class World:
         self._rewrites = rewrites
 
     def do(self, *changes: Change) -> None:
+        """Do changes, under the numbers that they will have."""
         for change in changes:
             placed = change.model_copy(update={"id": f"{self.head + 1}.{len(self._pending) + 1}"})
             self.now = apply(self.now, [placed])
@@ -221,11 +230,13 @@ class World:
     # ------------------------------------------------------------------ commits
 
     def draft(self, cause: Any = "update") -> Draft:
+        """What is pending, for a store to append."""
         changes = tuple(change.model_copy(update={"id": ""}) for change in self._pending)
         passages = {key: self.passages[key] for _, key in self._arrivals}
         return Draft(cause, changes, tuple(self._arrivals), passages, tuple(self._rewrites))
 
     def commit(self, cause: Any = "update") -> Commit:
+        """Commit what is pending, without a store."""
         at = START + timedelta(minutes=self.head)
         return self.accept(Commit(id=self.head + 1, at=at, cause=cause, changes=tuple(self._pending)))
 
