@@ -231,6 +231,20 @@ def test_what_is_interrupted_while_a_transaction_begins_leaves_none_open(
         is_as_opened(memory, opened)
 
 
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_what_is_interrupted_at_any_line_leaves_no_transaction_open(opened: Opener, what: str) -> None:
+    memory, other = filled(opened(config=Config(busy_timeout_s=0.1)), 4), opened(config=Config(busy_timeout_s=0.1))
+    first = memory.notes()[0].id
+    act: Callable[[], object] = memory.topics if what == "read" else lambda: memory.mark_used(first)
+    n = 1
+    while interrupted(act, n):
+        n += 1
+        other.mark_used(first)  # nobody keeps it out
+        assert memory.head == other.head, f"interrupted at line {n - 1}"
+        memory.mark_used(first)
+    assert n > 20
+
+
 _connect = sqlite3.connect
 
 

@@ -90,6 +90,7 @@ class SQLiteFile:
         self.read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self._is_alone = False
+        self._is_inside = True  # in a transaction, or in the opening, that will end it
         self._file: tuple[int, int] | None = None  # until it is known to be there
         with self._errors():
             self._db = self._connect()
@@ -98,6 +99,7 @@ class SQLiteFile:
             except BaseException:
                 self._db.close()
                 raise
+        self._is_inside = False
         self._file = None if address == ":memory:" else _identity(address)
 
     def _expect_same_file(self) -> None:
@@ -228,33 +230,43 @@ class SQLiteFile:
         if self._is_alone:
             yield
             return
+        self._end_left_over()
         try:  # before it begins: an interrupt may come as it has begun
+            self._is_inside = True
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._expect_same_file()
             self._db.execute("COMMIT")
         except BaseException:
-            self._rolled_back()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._is_inside = False
+            self._end_left_over()
             raise
+        self._is_inside = False
+
+    def _end_left_over(self) -> None:
+        """Roll back a transaction that nobody is in any more: an interrupt came while it was to be ended."""
+        if not self._is_inside and self._db.in_transaction:
+            self._rolled_back()
+            self._db.execute("ROLLBACK")
 
     @contextmanager
     def at_one_head(self) -> Iterator[None]:
         """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
-        with self._errors():
-            inside = self._db.in_transaction
-        if inside:
+        if self._is_inside:
             yield
             return
         try:  # before it begins: an interrupt may come as it has begun
             with self._errors():
+                self._is_inside = True
                 self._db.execute("BEGIN")
             yield
         finally:
-            with self._errors():
+            self._is_inside = False
+            try:  # without _errors, which would take it for one that was left over
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
 
     def _rolled_back(self) -> None:
         """Called where a transaction ends in a roll-back: what was learned inside it is not so."""
@@ -263,6 +275,7 @@ class SQLiteFile:
     def _errors(self) -> Iterator[None]:
         """Turn SQLite's errors into ours, with the remedy."""
         try:
+            self._end_left_over()
             yield
         except sqlite3.Error as error:
             raise self._translated(error) from error
