@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,7 @@ from traces import traces
 
 from zettel import erasure
 from zettel.config import Config
-from zettel.errors import AnalyzerError
-from zettel.model import Placement, Revision, TopicChange
+from zettel.model import Lesson, Placement, Revision, TopicChange
 from zettel.protocols import Analysis, Utterance
 from zettel.store.sqlite import SQLiteStore, open_store
 from zettel.testing.journal_world import World
@@ -37,6 +36,7 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.keeps_own = True  # what is a note's own, as journals do since erasures read it there
         self.store: SQLiteStore = open_store(str(path), namespace="x", read_only=False, config=Config())
         self.world = World()
 
@@ -48,16 +48,19 @@ class Place:
         asked = self.world.rows[self.world.ordinals[answers]][0].text if answers else None
         (analysis,) = analyze([Utterance(text, answers_id=answers, answers_text=asked)])
         made = {"context": analysis.context, "keywords": list(analysis.keywords), **fields}
-        self.world.add(note_id, text=text, session=None, derived_from=[answers] if answers else (), **made)
+        (alone,) = analyze([Utterance(text)])
+        own = {"context": alone.context, "keywords": list(alone.keywords)} if answers and self.keeps_own else {}
+        derived_from = [answers] if answers else ()
+        self.world.add(note_id, text=text, session=None, derived_from=derived_from, own=own, **made)
         self.commit()
 
     def revise(self, note_id: str, *derived_from: str, **fields: Any) -> None:
         self.world.revise(note_id, derived_from=derived_from, trigger=next(iter(derived_from), None), **fields)
         self.commit()
 
-    def erase(self, note_id: str, using: Callable[..., list[Analysis]] = analyze, moves: Any = ()) -> None:
+    def erase(self, note_id: str, moves: Any = ()) -> None:
         (note,) = self.store.notes([note_id]) or self.store.arrived([self.world.ordinals[note_id]]).values()
-        draft = erasure.plan(note, self.store, using, moves)
+        draft = erasure.plan(note, self.store, moves)
         self.world.rewrite(draft.rewrites)
         self.world.do(*draft.changes)
         self.world.accept(self.store.append(draft, self.world.head))
@@ -178,15 +181,40 @@ def test_undone_and_done_again_it_stays_clean(place: Place) -> None:
         assert not traces(place.path, WORDS)
 
 
-def test_where_the_analyzer_fails_what_was_made_of_it_is_blank(place: Place) -> None:
-    def fail(_: Sequence[Utterance]) -> list[Analysis]:
-        raise AnalyzerError("no model")
+def test_of_a_journal_that_kept_nothing_for_its_own_stays_what_the_text_says(place: Place) -> None:
+    place.keeps_own = False
+    place.arrive("e", SECRET)
+    place.arrive("d", "Indeed, loudly.", answers="e", tags=["loudly indeed", "singers"], entities=["Indeed", "Mali"])
+    place.erase("e")
+    assert not traces(place.path, WORDS)
+    assert place.context("d") == "" and place.keywords("d") == ["Indeed,", "loudly"]
+    fields = place.world.now.notes["d"][1]
+    assert (fields["tags"], fields["entities"]) == (["loudly indeed"], ["Indeed"])
 
+
+def test_what_people_have_taken_out_does_not_come_back(place: Place) -> None:
     place.arrive("e", SECRET)
     place.arrive("d", "Indeed, loudly.", answers="e")
-    place.erase("e", fail)
-    assert not traces(place.path, WORDS)
-    assert place.context("d") == "" and place.keywords("d") == []
+    place.revise("d", keywords=["xylophonist", "loudly"])
+    place.erase("e")
+    assert place.keywords("d") == ["loudly"]
+
+
+def lesson(note_id: str, text: str) -> dict[str, Any]:
+    return Lesson(kind="later", note_id=note_id, text=text).model_dump(mode="json")
+
+
+def test_what_was_learned_from_a_note_goes_with_it_by_its_id_alone(place: Place) -> None:
+    lived(place)
+    heard, thunder = lesson("e", "In other words."), lesson("t", "Tomorrow.")
+    place.revise("d", "e", learned=[heard])
+    place.revise("d", "t", learned=[heard, thunder])
+    place.revise("d", "e", learned=[heard, thunder, {**heard, "text": "Once more."}])
+    place.erase("e")
+    assert not traces(place.path, [*WORDS, "in other words", "once more"])
+    assert place.world.now.notes["d"][1]["learned"] == [thunder]
+    place.erase("t")
+    assert place.world.now.notes["d"][1]["learned"] == []
 
 
 # ----------------------------------------------------------------------- topics
@@ -246,6 +274,16 @@ def test_words_that_stand_only_in_a_quotation_go_with_it(place: Place) -> None:
     place.erase("e")
     assert names(place)[1] == "Max"
     assert not traces(place.path, WORDS)
+
+
+def test_words_that_another_note_got_from_it_go_whatever_they_are(place: Place) -> None:
+    planted(place)
+    place.revise("a", "e", keywords=["Balladeer"])
+    place.world.grow(2, name="Rosa · Balladeer")
+    place.commit()
+    place.erase("e")
+    assert names(place)[2] == "Rosa"
+    assert not traces(place.path, [*WORDS, "balladeer"])
 
 
 def test_moves_made_for_the_erasure_are_blanked_too(place: Place) -> None:

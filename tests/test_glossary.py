@@ -18,7 +18,6 @@ NOT_YET = frozenset({
     "zettel/analyzer/_names.py",
     "zettel/analyzer/local.py",
     "zettel/cli/wording.py",
-    "zettel/erasure.py",
     "zettel/evolution/__init__.py",
     "zettel/evolution/_card.py",
     "zettel/export.py",

@@ -159,7 +159,7 @@ def test_an_empty_memory_takes_any_embedder(opened: Opener) -> None:
         opened(embedder="hashing:64")
 
 
-def test_an_erasure_does_not_wait_for_a_model(memory: Memory, opened: Opener, analyzer: Any) -> None:
+def test_an_erasure_asks_no_analyzer(memory: Memory, opened: Opener, analyzer: Any) -> None:
     a, b = talk(memory)
 
     class Down:
@@ -170,7 +170,7 @@ def test_an_erasure_does_not_wait_for_a_model(memory: Memory, opened: Opener, an
 
     other = opened(analyzer=Down())
     other.forget(a, erase=True)
-    assert "ZEBRA" not in str([other.get(b), *other.log()]) and other.get(b).context == ""
+    assert "ZEBRA" not in str([other.get(b), *other.log()]) and other.get(b).context == "Bob (conversation c)."
     assert other.verify().ok
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zettel.checks import check_json, shown
 from zettel.errors import AnalyzerError, InputError, ZettelError
@@ -52,7 +53,7 @@ def _fault(analysis: object, utterance: Utterance) -> str:
         check_json([analysis.context, by, *lists])
     except InputError as error:
         return str(error)
-    return ""
+    return "" if analysis.own is None else _fault(analysis.own, replace(utterance, answers_id=None))
 
 
 def _is_texts(values: object) -> bool:

@@ -7,14 +7,13 @@ commits that hold them; what is shown now gets values without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
-from zettel.errors import AnalyzerError
 from zettel.journal import redact, without_names
 from zettel.model import (
     NOTE_FIELDS,
@@ -29,24 +28,23 @@ from zettel.model import (
     parsed_fields,
     revisable_fields,
 )
-from zettel.protocols import Analysis, Draft, Reader, Utterance
+from zettel.protocols import Draft, Reader
+from zettel.provenance import ANALYZED, LISTS, own_fields
 from zettel.text import terms, words
 
-_ANALYZED = ("context", "keywords", "tags", "entities")
-_LISTS = _ANALYZED[1:]
+_ANNOTATIONS = (*ANALYZED, "learned")
 _QUOTATION = 3  # words in a row that are no chance: "why" stands in many a sentence that quotes nobody
 _UNNAMED = "unnamed"
 _Annotating = NoteChange | Revision
-_Analyze: TypeAlias = Callable[[Sequence[Utterance]], list[Analysis]]
 _Fields: TypeAlias = dict[str, JsonValue]
 
 
-def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChange] = ()) -> Draft:
+def plan(note: Note, reader: Reader, moves: Sequence[TreeChange] = ()) -> Draft:
     """The draft that erases ``note``; ``moves`` are the changes of the topic tree by which it leaves that.
 
-    Other notes' annotations that were made from its text lose what they have of it; where that can't be told from the
-    rest, they are analyzed again without it, by ``analyze``; where that fails they are left blank, for an erasure must
-    not wait for a model. What the journal holds of them from before is blanked.
+    Other notes' annotations that were made from its text lose what they have of it, and get what the journal kept as
+    their own in its place; what they learned from it goes. What the journal holds of them from before is blanked. No
+    analyzer is asked: another answer would not tell what came from where in the first one.
     """
     journal = {commit.id: commit for commit in reader.commits_of(note.id)}
     made = [change for commit in journal.values() for change in commit.changes if isinstance(change, _Annotating)]
@@ -55,14 +53,16 @@ def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChan
     rows = reader.arrived(c.ordinal for c in made if isinstance(c, NoteChange) and c.note_id in derived)
     revisions: dict[str, Revision] = {}
     quoted: set[tuple[str, str, str]] = set()
+    noted = set(_noted(note))
     for other in ({row.id: row for row in rows.values()} | present).values():
         commits = list(reader.commits_of(other.id))
         journal.update((commit.id, commit) for commit in commits)
-        quotes = _Quotes(other, note, commits, analyze)
+        quotes = _Quotes(other, note, commits)
         taken = quotes.taken()
+        noted.update(quotes.terms())
         quoted |= {(other.id, name, repr(value)) for name, value in taken}
         now = revisable_fields(other)
-        names = [name for name in _ANALYZED if (name, now[name]) in taken]
+        names = [name for name in _ANNOTATIONS if (name, now[name]) in taken]
         if names and other.id in present:
             revisions[other.id] = Revision(
                 id="", note_id=other.id, before={n: NOTE_FIELDS.blanked(n) for n in names},
@@ -70,7 +70,7 @@ def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChan
                 created_by="erasure", derived_from=quotes.others(),
             )  # fmt: skip
     fresh = {other_id: revision.after for other_id, revision in revisions.items()}
-    telling = _telling_names(note, made, reader, moves, fresh)
+    telling = _telling_names(note, noted, made, reader, moves, fresh)
     naming = (c for c in (reader.commits() if telling else ()) if not telling.keys().isdisjoint(_names(c.changes)))
     journal.update((commit.id, commit) for commit in naming)
     rewrites = redact((journal[number] for number in sorted(journal)), note.id, quoted, telling.keys())
@@ -85,14 +85,15 @@ def plan(note: Note, reader: Reader, analyze: _Analyze, moves: Sequence[TreeChan
 class _Quotes:
     """What a note's annotations have of an erased note's text, now and in the commits that changed them."""
 
-    def __init__(self, note: Note, erased: Note, commits: Iterable[Commit], analyze: _Analyze) -> None:
+    def __init__(self, note: Note, erased: Note, commits: Iterable[Commit]) -> None:
         changes = (change for commit in commits for change in commit.changes)
         self._changes = [c for c in changes if isinstance(c, _Annotating) and c.note_id == note.id]
         self._erased = erased
-        self._told = set(terms(erased.text))
-        self._alone, self._answering = _analyzed(note, erased, analyze)
+        arrival = next(c for c in self._changes if isinstance(c, NoteChange))
+        self._own: dict[str, Any] = own_fields(arrival, note.text)
+        self._arrived: Mapping[str, Any] = arrival.after or arrival.before or {}
         self._pieces: dict[str, str] = {}  # of contexts, with what takes their place
-        self._items: dict[str, set[str]] = {name: set() for name in _LISTS}
+        self._items: dict[str, set[str]] = {name: set() for name in LISTS}
         for change in self._changes:
             if erased.id in change.derived_from and change.undoes is None and change.after is not None:
                 self._learn(change.before, change.after)
@@ -102,21 +103,16 @@ class _Quotes:
         self._runs -= {"", "  "}
 
     def _learn(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
-        """Learn what a change took from the erased text: what it added, and of an arrival what analysis finds in it."""
+        """Learn what a change took from the erased text: what it added; of an arrival what is not the note's own."""
+        own = self._own if before is None else before
         if context := after.get("context"):
             if before is None:
-                self._pieces |= {context: self._alone["context"]} if context != self._alone["context"] else {}
+                self._pieces |= {context: own["context"]} if context != own["context"] else {}
             else:
                 self._pieces |= dict.fromkeys(_added(before.get("context", ""), context), "")
-        for name in set(_LISTS).intersection(after):
-            known = [*(before or {}).get(name, ()), *self._alone[name]]
-            new = [item for item in after[name] if item not in known]
-            self._items[name].update(item for item in new if before is not None or self._is_theirs(name, item))
-
-    def _is_theirs(self, name: str, item: str) -> bool:
-        """Whether an item was found in the erased text: a tag given by hand may be anything else."""
-        found = self._answering is None or item in self._answering[name]
-        return found or not self._told.isdisjoint(terms(item))
+        for name in set(LISTS).intersection(after):
+            known = [*own.get(name, ()), *self._own[name]]
+            self._items[name].update(item for item in after[name] if item not in known)
 
     def taken(self) -> list[tuple[str, JsonValue]]:
         """All values that have something of the erased text, with the names of their fields."""
@@ -125,58 +121,50 @@ class _Quotes:
             for change in self._changes
             for side in (change.before, change.after)
             for name, value in (side or {}).items()
-            if name in _ANALYZED and self._has(name, value)
+            if name in _ANNOTATIONS and self._has(name, value)
         ]
 
+    def terms(self) -> set[str]:
+        """The terms of keywords, tags and entities that came from the erased text."""
+        return {term for items in self._items.values() for item in items for term in terms(item)}
+
     def _has(self, name: str, value: Any) -> bool:
-        if value in (NOTE_FIELDS.blanked(name), self._alone[name]):
+        if name == "learned":
+            return any(lesson["note_id"] == self._erased.id for lesson in value)
+        if value in (NOTE_FIELDS.blanked(name), self._own[name]):
             return False
-        listed = name in _LISTS and not self._items[name].isdisjoint(value)
+        listed = name in LISTS and not self._items[name].isdisjoint(value)
         return listed or any(run in _spoken(value) for run in self._runs)
 
     def without(self, name: str, value: Any) -> JsonValue:
-        """A value without what it has of the erased text; as analysis gives it where nothing else is left."""
-        if name in _LISTS:
+        """A value without what it has of the erased text; the note's own if nothing else is left."""
+        if name == "learned":
+            return [lesson for lesson in value if not self._has(name, [lesson])]
+        if name in LISTS:
             kept = [item for item in value if not self._has(name, [item])]
-            return list(dict.fromkeys([*kept, *self._alone[name]]))
+            return list(dict.fromkeys([*kept, *(item for item in self._own[name] if item not in self._arrived[name])]))
         text = str(value)
         for piece, instead in self._pieces.items():
             text = instead.join(re.split(rf"[^\S\n]*(?<!\w){re.escape(piece)}(?!\w)", text))
         text = "\n".join(line.strip() for line in text.split("\n") if line.strip())
-        alone: JsonValue = self._alone[name]
-        return alone if not text or self._has(name, text) else text
+        own: JsonValue = self._own[name]
+        return own if not text or self._has(name, text) else text
 
     def others(self) -> tuple[str, ...]:
         """The notes that annotations may still quote: what a later erasure must know of."""
         return tuple(sorted({i for change in self._changes for i in change.derived_from} - {self._erased.id}))
 
 
-def _analyzed(note: Note, erased: Note, analyze: _Analyze) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What analysis makes of a note if it answers nothing, and if it answers the erased one; None where it fails."""
-    conversation, session = note.conversation or (None, None)
-    alone = Utterance(note.text, note.speaker, note.time, note.time_precision, conversation, session or None)
-    answering = replace(alone, answers_id=erased.id, answers_speaker=erased.speaker, answers_text=erased.text)
-    try:
-        without, quoting = analyze([alone, answering])
-    except AnalyzerError:
-        return {name: NOTE_FIELDS.blanked(name) for name in _ANALYZED}, None
-    return _fields(without), _fields(quoting)
-
-
-def _fields(analysis: Analysis) -> dict[str, Any]:
-    return {"context": analysis.context, **{name: list(getattr(analysis, name)) for name in _LISTS}}
-
-
 def _added(before: str, after: str) -> list[str]:
     """What a text has that it had not: lines, and the ends of lines that went on."""
-    held = before.split("\n")
-    new = [line for line in after.split("\n") if line not in held]
-    ends = (line.removeprefix(max((h for h in held if line.startswith(h)), key=len, default="")) for line in new)
+    old = before.split("\n")
+    new = [line for line in after.split("\n") if line not in old]
+    ends = (line.removeprefix(max((o for o in old if line.startswith(o)), key=len, default="")) for line in new)
     return [end.strip() for end in ends if words(end)]
 
 
 def _shared(value: JsonValue, text: str) -> str:
-    """The longest run of words that an annotation has in common with a text; "" where it is too short to quote it."""
+    """The longest run of words that an annotation has in common with a text; "" if it is too short to quote it."""
     ours, theirs = _spoken(value).split(), words(text)
     run = SequenceMatcher(None, ours, theirs, autojunk=False).find_longest_match()
     return f" {' '.join(ours[run.a : run.a + run.size])} " if run.size >= min(_QUOTATION, len(theirs)) > 1 else ""
@@ -192,16 +180,18 @@ def _spoken(value: JsonValue) -> str:
 
 
 def _telling_names(
-    note: Note, made: Iterable[_Annotating], reader: Reader, moves: Sequence[TreeChange], fresh: Mapping[str, _Fields]
-) -> dict[str, str]:
+    note: Note, noted: Set[str], made: Iterable[_Annotating], reader: Reader, moves: Sequence[TreeChange],
+    fresh: Mapping[str, _Fields],
+) -> dict[str, str]:  # fmt: skip
     """The names of topics, of now and before, with a word that only the erased note has; each with what is left of it.
 
-    ``fresh`` are the annotations that other notes get by the erasure.
+    ``noted`` are the terms of the note and of what others had from it, ``fresh`` the annotations that these get by the
+    erasure.
     """
     commits = (change for commit in reader.commits() for change in commit.changes)
     names = {*_names(commits), *_names(moves), *(row.name for row in reader.topics().values())}
     sides = (side or {} for c in made if c.note_id == note.id for side in (c.before, c.after))
-    telling = set(_noted(note))
+    telling = set(noted)
     for side in sides:
         telling.update(_noted(note.model_copy(update=parsed_fields(side))))
     telling &= {term for name in names for term in terms(name)}

@@ -15,6 +15,7 @@ from zettel.errors import InputError
 from zettel.identity import note_id
 from zettel.model import Cause, Change, Note, NoteChange, revisable_fields
 from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Reader, Utterance
+from zettel.provenance import differing, own_analysis
 
 _TAIL = 20  # messages of a session looked at to find the one that a new message answers
 
@@ -156,8 +157,10 @@ class Intake:
         stored = self.reader.passages(keys)
         passages = {key: stored[key] if key in stored else self._passages[key] for key in keys}
         changes: list[Change] = [*arrivals.adopt()]
-        for note, key, analysis, utterance in zip(notes, keys, analyses, arriving.utterances, strict=True):
-            changes.append(_arriving(note, analysis))
+        for named, note, key, analysis, utterance in zip(
+            arriving.new, notes, keys, analyses, arriving.utterances, strict=True
+        ):
+            changes.append(_arriving(note, analysis, _note(*named, own_analysis(analysis, note.text), by)))
             changes += arrivals.take_in(Newcomer(note, passages[key], utterance.answers_id))
         fresh = {key: passages[key] for key in keys if key not in stored}
         return Draft(self.cause, tuple(changes), tuple(zip(notes, keys, strict=True)), fresh)
@@ -206,10 +209,13 @@ def _utterance(item: Incoming, answers: _Said | None) -> Utterance:
     )
 
 
-def _arriving(note: Note, analysis: Analysis) -> NoteChange:
+def _arriving(note: Note, analysis: Analysis, own: Note) -> NoteChange:
+    """The arrival of a note; ``own`` is the note as it would be without those it was derived from."""
+    after = revisable_fields(note)
     return NoteChange(
-        id="", note_id=note.id, ordinal=note.ordinal, after=revisable_fields(note), derived_from=analysis.derived_from
-    )
+        id="", note_id=note.id, ordinal=note.ordinal, after=after, derived_from=analysis.derived_from,
+        own=differing(revisable_fields(own), after) if analysis.derived_from else {},
+    )  # fmt: skip
 
 
 def _bare(ordinal: int, name: str, item: Incoming) -> Note:

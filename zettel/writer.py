@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from zettel import erasure, export
-from zettel.analyzing import analyze
 from zettel.arrivals import Arrivals
 from zettel.asking import Asking
 from zettel.checks import Incoming
@@ -284,8 +283,7 @@ class Writer:
         def plan() -> Planned:
             note = find()
             moves = self.moves([note.id], []) if note.id in self._store.places() else []
-            analyzer = self._models.analyzer()
-            return Planned(erasure.plan(note, self._store, lambda asked: analyze(analyzer, asked), moves))
+            return Planned(erasure.plan(note, self._store, moves))
 
         try:
             return self.commit(plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from zettel import plugins, registry
 from zettel.protocols import Analyzer, Utterance
 from zettel.testing import AnalyzerContract
 from zettel.testing._shared import examples
-from zettel.testing.analyzers import ANSWER, UTTERANCES
+from zettel.testing.analyzers import ANSWER, UTTERANCES, alone
 
 # The "llm" analyzer needs a provider to be made; its own tests hold it to the same promises with a scripted one.
 NAMES = [name for name in plugins.names("analyzer") if name != "llm"]
@@ -55,3 +56,12 @@ class TestAnalyzers(AnalyzerContract):
     def test_it_derives_from_what_it_quotes(self, analyzer: Analyzer) -> None:
         quoting = analyzer.analyze([ANSWER])[0]
         assert quoting.derived_from == (("n1",) if "What did you do" in quoting.context else ())
+
+    @examples(60)
+    @given(utterance=UTTERANCES)
+    def test_it_says_what_is_its_own_exactly_if_that_differs(self, analyzer: Analyzer, utterance: Utterance) -> None:
+        (analysis,) = analyzer.analyze([utterance])
+        (unanswering,) = analyzer.analyze([alone(utterance)])
+        same = replace(analysis, derived_from=(), own=None) == unanswering
+        assert (analysis.own is None) == same
+        assert not (same and analysis.derived_from), "what is quoted goes when the quoted message is erased"

@@ -38,6 +38,12 @@ def test_a_turn_of_a_chat() -> None:
         tags=("date",),
         entities=("YMCA",),
         derived_from=("n1",),
+        own=Analysis(
+            context='Caroline on 8 May 2023 (session 1); "yesterday" is 7 May 2023.',
+            keywords=("ymca quilting bee", "peaceful"),
+            tags=("date",),
+            entities=("YMCA",),
+        ),
     )
 
 

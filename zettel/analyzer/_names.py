@@ -26,11 +26,11 @@ class Name:
     kind: Kind
 
 
-def names(text: str, words: Sequence[Word], known: str | None) -> list[Name]:
+def names(text: str, words: Sequence[Word]) -> list[Name]:
     """The names in ``words``, the words of ``text``, in order of appearance, each once.
 
-    ``known`` is the person spoken to: found in any spelling. A capital that opens a sentence makes no name, unless the
-    word has one elsewhere too, is written like no common word ("LGBTQ"), is a known place, or is part of a longer name.
+    A capital that opens a sentence makes no name, unless the word has one elsewhere too, is written like no common word
+    ("LGBTQ"), is a known place, or is part of a longer name.
     """
     found: dict[str, Name] = {}
     for title in titles(text):
@@ -44,7 +44,6 @@ def names(text: str, words: Sequence[Word], known: str | None) -> list[Name]:
         name = " ".join(word.text for word in run)
         if name.lower() not in covered:
             found.setdefault(name.lower(), Name(name, _kind(run, before)))
-    _add_known(found, words, known)
     return list(found.values())
 
 
@@ -69,17 +68,19 @@ def titles(text: str) -> Iterator[Name]:
             yield Name(title, "title")
 
 
-def _add_known(found: dict[str, Name], words: Sequence[Word], known: str | None) -> None:
-    """Enters the person spoken to, where the words name them, under the spelling that was found or is their own."""
+def with_known(named: Sequence[Name], words: Sequence[Word], known: str | None) -> list[Name]:
+    """The names, and the person spoken to, in any spelling that the words name them by: under theirs, or their own."""
+    found = {name.text.lower(): name for name in named}
     full = " ".join((known or "").split())
     own = full.split(" ")[0]
     first = own.lower()
     written = next((word.text for word in words if word.lower == first), None)
     if written is None:
-        return
+        return list(named)
     key = full.lower() if full.lower() in found else first
     spelled = found[key].text if key in found else written if written != first else own
     found[key] = Name(spelled, "person")
+    return list(found.values())
 
 
 def with_labels(found: list[Name], labelled: Sequence[Name]) -> list[Name]:

@@ -18,12 +18,13 @@ import importlib
 import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zettel.analyzer._context import context
-from zettel.analyzer._names import Kind, Name, names, with_labels
+from zettel.analyzer._names import Kind, Name, names, with_known, with_labels
 from zettel.analyzer._phrases import Word, keyphrases
 from zettel.errors import AnalyzerError
 from zettel.protocols import Analysis, Utterance
@@ -98,30 +99,41 @@ class LocalAnalyzer:
     def _analysis(self, utterance: Utterance) -> Analysis:
         whole = _readable(utterance.text)
         prose = _CODE.sub("\n", whole) if "```" in whole else whole
-        words, found = self._read(prose if prose.strip() else whole, utterance)
-        speaker = (utterance.speaker or "").lower()
-        entities = [name for name in found if name.text.lower() != speaker][:ENTITIES]
+        words, found = self._read(prose if prose.strip() else whole)
         keywords = keyphrases(words, KEYWORDS)
         mentions = find_times(prose, utterance.time or _ANY_TIME)
-        sentence, quoted = context(utterance, mentions, keywords)
-        derived = (utterance.answers_id,) if quoted and utterance.answers_id else ()
-        return Analysis(
-            context=sentence,
-            keywords=keywords,
-            tags=_tags(whole, prose, words, entities, dated=bool(mentions)),
-            entities=tuple(name.text for name in entities),
-            derived_from=derived,
-        )
 
-    def _read(self, text: str, utterance: Utterance) -> tuple[list[Word], list[Name]]:
-        """The words of a text, and the names in it that are not headings."""
+        tags: dict[tuple[Name, ...], tuple[str, ...]] = {}  # the names often are the same, and tags take time
+
+        def read(said: Utterance) -> Analysis:
+            speaker = (said.speaker or "").lower()
+            entities = tuple(n for n in found(said.answers_speaker) if n.text.lower() != speaker)[:ENTITIES]
+            if entities not in tags:
+                tags[entities] = _tags(whole, prose, words, entities, dated=bool(mentions))
+            sentence, quoted = context(said, mentions, keywords)
+            return Analysis(
+                context=sentence,
+                keywords=keywords,
+                tags=tags[entities],
+                entities=tuple(name.text for name in entities),
+                derived_from=(said.answers_id,) if quoted and said.answers_id else (),
+            )
+
+        analysis = read(utterance)
+        alone = replace(utterance, answers_id=None, answers_speaker=None, answers_text=None)
+        own = analysis if alone == utterance else read(alone)
+        return replace(analysis, own=None if own == replace(analysis, derived_from=()) else own)
+
+    def _read(self, text: str) -> tuple[list[Word], Callable[[str | None], list[Name]]]:
+        """The words of a text, and what finds the names in it that are not headings, given the person spoken to."""
         words, doc = self._words(text)
         plain, plain_words = text, words
         if "**" in text or "#" in text:
             plain = _HEADING.sub(".\n", text)
             plain_words = self._words(plain)[0] if plain != text else words
-        found = names(plain, plain_words, utterance.answers_speaker)
-        return words, with_labels(found, _labelled(doc, self._stops)) if self._trained else found
+        labelled = _labelled(doc, self._stops) if self._trained else []
+        found = names(plain, plain_words)
+        return words, lambda known: with_labels(with_known(found, plain_words, known), labelled)
 
     def _words(self, text: str) -> tuple[list[Word], Doc]:
         with self._lock:
@@ -200,7 +212,7 @@ def _labelled(doc: Doc, stops: frozenset[str] | set[str]) -> list[Name]:
     return list(found.values())
 
 
-def _tags(whole: str, prose: str, words: list[Word], entities: list[Name], *, dated: bool) -> tuple[str, ...]:
+def _tags(whole: str, prose: str, words: list[Word], entities: Sequence[Name], *, dated: bool) -> tuple[str, ...]:
     kinds = {name.kind for name in entities}
     signs = {
         "question": _QUESTION.search(prose),

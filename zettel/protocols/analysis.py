@@ -29,7 +29,11 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What an analyzer makes of an utterance. ``derived_from`` names the notes whose text it quotes.
+    """What an analyzer makes of an utterance. ``derived_from`` names the notes whose text it quotes or has read from.
+
+    ``own`` is what it would make of the utterance alone, if it answered nothing: what is left when the answered note is
+    erased. None says that nothing would differ. If ``derived_from`` names a note and ``own`` is missing, no context is
+    left, and of the lists what the utterance itself says.
 
     ``analyzed_by`` names what made it, if that is not the analyzer itself: an analyzer that asks a model names the one
     that stood in when the model failed ("local/1").
@@ -41,6 +45,7 @@ class Analysis:
     entities: tuple[str, ...]
     derived_from: tuple[str, ...] = ()
     analyzed_by: str | None = None
+    own: Analysis | None = None
 
 
 @runtime_checkable

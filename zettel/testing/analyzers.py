@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zettel.protocols import Analysis, Analyzer, Utterance
@@ -45,6 +46,13 @@ def check_analysis(utterance: Utterance, analysis: Analysis) -> None:
     assert "\x00" not in analysis.context
     assert set(analysis.derived_from) <= {utterance.answers_id}
     assert analysis.analyzed_by is None or analysis.analyzed_by.strip()
+    if analysis.own is not None:
+        check_analysis(alone(utterance), analysis.own)
+
+
+def alone(utterance: Utterance) -> Utterance:
+    """The utterance as if it answered nothing."""
+    return replace(utterance, answers_id=None, answers_speaker=None, answers_text=None)
 
 
 class AnalyzerContract:
@@ -110,3 +118,14 @@ class AnalyzerContract:
         assert analyzer.analyze([Utterance("Hello there.", "Caroline", WHEN)])[0].derived_from == ()
         blank: Any = {"answers_id": "n1", "answers_speaker": "Melanie", "answers_text": " \n"}
         assert analyzer.analyze([Utterance(ANSWER.text, "Caroline", WHEN, **blank)])[0].derived_from == ()
+
+    @examples(60)
+    @given(utterance=UTTERANCES)
+    @example(utterance=ANSWER)
+    @example(utterance=replace(ANSWER, text="Thanks Melanie! Melanie and I went to Oslo.", answers_text=" "))
+    def test_its_own_is_what_it_makes_of_the_message_alone(self, analyzer: Analyzer, utterance: Utterance) -> None:
+        (analysis,) = analyzer.analyze([utterance])
+        (unanswering,) = analyzer.analyze([alone(utterance)])
+        assert unanswering.own is None
+        if analysis.own is not None:
+            assert analysis.own == unanswering
