@@ -26,7 +26,6 @@ from zettel.evolution import EVOLVED
 from zettel.filters import SEARCHED
 from zettel.index.tree import Limits, TopicTree
 from zettel.journal import State, apply, needs, writes
-from zettel.linker import MADE_BY_RULES
 from zettel.memory import Memory
 from zettel.model import (
     STATUSES,
@@ -238,10 +237,10 @@ def test_the_corpus_is_rich_enough_to_tell_something() -> None:
             gone += sum(isinstance(c, LinkChange) and c.after is None for c in changes)
             depth = max(depth, *(topic.address.count(".") for topic in memory.topics()))
     assert set(kinds) == {"similar", "next", "same_entity", "elaborates"}
-    assert set(fields) == set(EVOLVED)
+    assert set(fields) == set(EVOLVED) - {"context"}
     assert all(words in reasons for words in ("answers it", "comes back to it", "two notes on its subject"))
     assert depth >= 1
-    assert min(*kinds.values(), fields["context"]) >= 5, (kinds, fields)
+    assert min(*kinds.values(), fields["learned"]) >= 5, (kinds, fields)
     assert gone >= 1
 
 
@@ -345,7 +344,7 @@ def bounded(memory: Memory) -> None:
                 on_day[change.note_id, day_of(notes[arrived].time, notes[arrived].ordinal)] += 1
                 revised.append(change.note_id)
         assert len(set(revised)) == len(revised) <= memory.config.rewrites_per_add
-        assert not linked or all(link.created_by.startswith(MADE_BY_RULES) for link in memory.links(arrived))
+        assert not linked or all(link.by_rule for link in memory.links(arrived))
     assert max(on_day.values(), default=0) <= memory.config.rewrites_per_day
 
 
@@ -418,7 +417,7 @@ def test_what_is_not_searched_is_neither_linked_nor_rewritten(place: Open, statu
     said = "The clay and the glaze came out of the kiln!"
     [new] = memory.add_many([Message(text=said, conversation_id="c", session_id="later")])
     linked = [link for link in memory.links(new.id) if old.id in link.key]
-    assert bool(linked) == ("Later" in memory.get(old.id).context) == (status in SEARCHED)
+    assert bool(linked) == bool(memory.get(old.id).learned) == (status in SEARCHED)
 
 
 def test_what_is_put_away_gives_no_words_to_others(place: Open) -> None:

@@ -20,7 +20,8 @@ from zettel.store._sqlite_file import MIGRATIONS
 
 DATA = Path(__file__).parent / "data"
 STORY = json.loads(gzip.decompress((DATA / "old-story.json.gz").read_bytes()))
-NEW = {"learned": [], "evidence": {"terms": [], "cosine": None, "quote": ""}, "own": {}}  # fields the old code had not
+#: Fields that the old code had not, with their defaults.
+NEW = {"learned": [], "attachments": [], "evidence": {"terms": [], "cosine": None, "quote": ""}, "own": {}}
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from zettel.filters import Filters
     from zettel.memory import Memory
     from zettel.model import (
+        Attachment,
         Commit,
         Erasure,
         Evidence,
@@ -96,6 +97,7 @@ _HOMES = {
     "Hit": "model",
     "IngestReport": "model",
     "Lesson": "model",
+    "Attachment": "model",
     "InputError": "errors",
     "Link": "model",
     "LinkChange": "model",
@@ -134,6 +136,7 @@ __all__ = [
     "Analyzer",
     "AnalyzerError",
     "AsyncMemory",
+    "Attachment",
     "Commit",
     "Config",
     "ConflictError",

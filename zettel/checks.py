@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from zettel.errors import InputError
 from zettel.filters import read_time
 from zettel.identity import note_id
-from zettel.model import Message, Source, TimePrecision
+from zettel.model import Attachment, Message, Source, TimePrecision
 
 _MAX_ID = 200
 _MAX_NAME = 1_000  # a speaker stands before each passage that is embedded, an id in each source
@@ -32,6 +32,7 @@ class Incoming:
     time_precision: TimePrecision | None
     source: Source | None
     metadata: dict[str, JsonValue]
+    attachments: tuple[Attachment, ...] = ()
     id: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -69,6 +70,7 @@ def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source 
         time_precision=message.time_precision or precision if time else None,
         source=_source(message, source),
         metadata=message.metadata,
+        attachments=message.attachments,
     )
 
 

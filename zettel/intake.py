@@ -241,5 +241,6 @@ def _note(ordinal: int, name: str, item: Incoming, analysis: Analysis, analyzed_
         speaker=item.speaker,
         sources=(item.source,) if item.source else (),
         metadata=item.metadata,
+        attachments=item.attachments,
         analyzed_by=analysis.analyzed_by or analyzed_by,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from zettel.fields import FieldTable, Fixed, Kept
 
@@ -27,6 +27,19 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Attachment(_Value):
+    """A file that was shared with a message, as far as the message's text tells of it.
+
+    The characters of the text from ``start`` up to ``end`` stand for the file and were not said by anybody;
+    ``description`` is what they say that it shows.
+    """
+
+    kind: str = Field(description='What it is: "image".')
+    description: str = ""
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
 class Message(_Value):
     """One utterance of a transcript, before it becomes a note.
 
@@ -44,6 +57,18 @@ class Message(_Value):
     message_id: str | None = None
     parent_id: str | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+    @model_validator(mode="after")
+    def _describes_in_the_text(self) -> Self:
+        """An attachment's place is one in the text."""
+        for attachment in self.attachments:
+            if not attachment.start < attachment.end <= len(self.text):
+                raise ValueError(
+                    f"an attachment can't stand at {attachment.start} to {attachment.end} of a text of"
+                    f" {len(self.text)} characters: give the place of its description"
+                )
+        return self
 
     @field_validator("time", mode="before")
     @classmethod
@@ -110,6 +135,7 @@ class Note(_Value):
     trust: Annotated[float, Kept(code=6)] = Field(default=1.0, ge=0.0, le=1.0)
     analyzed_by: Annotated[str, Kept(code=8, by_hand=False)] = ""
     learned: Annotated[tuple[Lesson, ...], Kept(code=9, telling=True)] = ()
+    attachments: Annotated[tuple[Attachment, ...], Kept(code=10, telling=True, by_hand=False)] = ()
     address: Annotated[str, Fixed()] = Field(
         default="", description='Its place in the topic tree ("3.1.7"); "" where it has none.'
     )
@@ -153,6 +179,12 @@ class Link(_Value):
     reason: Annotated[str, Kept(code=1, telling=True, always=True, blank="")]
     created_by: Annotated[str, Kept(code=2, by_hand=False, always=True)]
     evidence: Annotated[Evidence, Kept(code=3, telling=True, by_hand=False)] = Evidence()
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a link rule made it, so that a stronger link may take its place. What people link stays."""
+        kind, _, name = self.created_by.partition("/")
+        return kind == "linker" and name != ""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
+from zettel.card import card
 from zettel.model import Hit, Note
 from zettel.text import shorten
 
@@ -50,14 +51,15 @@ def _line(number: int, note: Note) -> str:
     if note.time and not time:
         time = f"{note.time.isoformat()[: {'year': 4, 'month': 7}.get(note.time_precision or '', 10)]} "
     speaker = f"{note.speaker}: " if note.speaker else ""
-    context = f" [{note.context}]" if note.context and len(note.text) < _SHORT else ""
+    said = card(note) if len(note.text) < _SHORT else ""
+    context = f" [{said}]" if said else ""
     mark = " (superseded)" if note.status == "superseded" else ""
     return f"[{number}] {time}{speaker}{' '.join(note.text.split())}{context}{mark} ({cite(note)})"
 
 
 def _cut(note: Note, max_tokens: int) -> str:
     for width in range(4 * max_tokens, 0, -max(1, max_tokens // 8)):
-        line = _line(1, note.model_copy(update={"text": shorten(note.text, width), "context": ""}))
+        line = _line(1, note.model_copy(update={"text": shorten(note.text, width), "context": "", "learned": ()}))
         if estimate_tokens(line) <= max_tokens:
             return line
     return ""

@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 import zettel
+from zettel import card as cards
 from zettel.cli.commands.browsing import write_links, write_topics
 from zettel.cli.wording import ways
 from zettel.model import Link, Note, Topic
@@ -155,7 +156,7 @@ def test_show_tells_place_neighborhood_and_what_was_added(memory, opened, questi
     assert [Topic.model_validate(t) for t in row["topics"]] == opened.topics()[:1]
     assert {Link.model_validate(link).key for link in row["links"]} == {x.key for x in opened.links(question.id)}
     card = cli("show", memory, question.id).stdout
-    context, added = question.context.split("\n")
+    context, added = cards.card(question).split("\n")
     assert f"topic          {question.address}  {opened.topics()[0].name}\n" in card
     assert f"context        {context}\n" in card and f"  added        {added}\n" in card
     assert "elaborates  ← 0.80" in card
@@ -165,7 +166,7 @@ def test_show_tells_what_evolved_why_and_how_to_undo_it(memory, opened, question
     (link,) = opened.links(question.id, "elaborates")
     life = cli("show", memory, question.id).stdout.split("\nhistory\n")[1]
     assert "came; linked: 1 elaborates, 2 next" in life
-    assert "context: +Answered on 19 March 2025, Idris: “She floats" in life and "tags: +answered" in life
+    assert "learned: +Answered on 19 March 2025, Idris: “She floats" in life and "tags: +answered" in life
     assert "why     Idris answers it: “" in life and f"trigger {link.source_id[:12]} Idris: “" in life
     command = next(line.split("undo    ")[1] for line in life.splitlines() if "undo    zettel" in line)
     assert cli(*shlex.split(command)[1:]).exit_code == 0

@@ -87,7 +87,7 @@ def test_undoing_what_a_note_caused(memory, cli):
         answer = opened.links(question.id, "elaborates")[0].source_id
     done = cli("undo", memory, "--trigger", answer[:12])
     assert done.exit_code == 0 and done.stdout.startswith("commit 2: takes back ")
-    assert f"context, tags of {question.id[:12]} {question.speaker}: “" in done.stdout
+    assert f"learned, tags of {question.id[:12]} {question.speaker}: “" in done.stdout
     assert "answered" not in next(note for note in notes(memory) if note.id == question.id).tags
     again = cli("undo", memory, "--trigger", answer[:12]).stdout
     assert again.startswith(f"nothing to do: what note {answer[:12]} ") and "in commit 2 already" in again

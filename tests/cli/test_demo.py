@@ -50,7 +50,7 @@ def test_the_demo_shows_a_card_that_a_later_note_has_changed_and_changes_it_back
     told = " ".join(evolved.split())
     assert learned in told and "why Idris comes back to it: both speak of “light”" in told
     assert re.search(r"trigger z1[0-9a-f]{10} Idris: “So the light was out", told)
-    assert re.search(r"\$ zettel undo demo.zettel 13\.\d+ .*commit 16: takes back change 13\.\d+; context", told)
+    assert re.search(r"\$ zettel undo demo.zettel 13\.\d+ .*commit 16: takes back change 13\.\d+; learned", told)
     card = " ".join(undone.split("$")[0].split())
     assert "Maren on 27 April 2025" in card and learned not in card
 

@@ -139,7 +139,7 @@ def test_diff_tells_a_long_commit_without_the_places_of_its_notes(memory, cli, r
     shown = cli("diff", memory, 1).stdout
     assert len([row for row in rows("diff", memory, 1) if row["field"] == "place"]) == 25
     assert "place" not in shown and len(re.findall(r"^\+ 1\.\d+ +z1[0-9a-f]{10}  link ", shown, re.MULTILINE)) > 24
-    assert re.search(r"^~ 1\.\d+ +z1[0-9a-f]{10}  context: \+Answered on .*\(Idris answers it: ", shown, re.MULTILINE)
+    assert re.search(r"^~ 1\.\d+ +z1[0-9a-f]{10}  learned: \+Answered on .*\(Idris answers it: ", shown, re.MULTILINE)
     assert re.search(r"^~ 1\.\d+ +z1[0-9a-f]{10}  tags: \+answered$", shown, re.MULTILINE)
     assert re.search(r"^\+ 1\.\d+ +topic \S", shown, re.MULTILINE)
 

@@ -1,59 +1,65 @@
-"""The lines of a card: which are added, which give way, which go with what they quote."""
+"""What a note learns: how many lessons, which give way, how they are shown."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from zettel.evolution import added, continued
-from zettel.evolution._card import is_said_in, with_line
+from zettel.card import card, line
+from zettel.evolution import continued, evolve
+from zettel.evolution._card import is_said_in, lesson, with_lesson
+from zettel.model import Lesson, Note, parsed_fields
 from zettel.testing.by_hand import encounter, link, note
 
 FIRST = "Ann on pottery in May 2023."
 
 
-def line(n: int) -> str:
-    return f"Later, Ann: “number {n}”"
+def number(n: int) -> Lesson:
+    return lesson("later", note("?", f"n{n}", speaker="Ann"), f"number {n}")
 
 
-def carried_on(text: str, context: str = FIRST, **about: Any) -> str:
-    """A context after a note with this text carried it on."""
-    older = note("Pottery.", context=context)
-    arrived = note(text, session="later", **about)
-    rewrite = continued.rewrite(encounter(arrived, older, link(arrived, older)))
-    assert rewrite is not None
-    return str(rewrite.fields["context"])
+def shown(*numbers: int) -> list[str]:
+    return [f"Later, Ann: “number {n}”" for n in numbers]
 
 
-def test_three_lines_are_added_at_most_and_the_newest_stay() -> None:
-    context = FIRST
+def learned(text: str, **about: str) -> Note:
+    """A note after one with this text carried it on."""
+    older, arrived = note("Pottery.", context=FIRST), note(text, session="later", **about)
+    [revision] = evolve([encounter(arrived, older, link(arrived, older))], [continued], {}, per_add=1, per_day=1)
+    return older.model_copy(update=parsed_fields(revision.after))
+
+
+def test_a_card_is_the_context_and_a_line_a_lesson() -> None:
+    assert card(note("Pottery.")) == ""
+    assert card(note("Pottery.", context=FIRST)) == FIRST
+    assert card(note("Pottery.", context=FIRST, learned=(number(1), number(2)))).split("\n") == [FIRST, *shown(1, 2)]
+    assert card(note("Pottery.", learned=(number(1),))) == f"\n{shown(1)[0]}"
+
+
+def test_any_kind_of_lesson_is_shown() -> None:
+    assert line(number(1).model_copy(update={"kind": "denied"})) == "Denied, Ann: “number 1”"
+
+
+def test_three_lessons_are_kept_at_most_and_the_newest_stay() -> None:
+    known: tuple[Lesson, ...] = ()
     for n in range(10):
-        context = with_line(context, line(n))
-        assert context.split("\n") == [FIRST, *(line(i) for i in range(max(n - 2, 0), n + 1))]
-        assert added(context) == context.split("\n")[1:]
+        known = with_lesson(known, number(n))
+        assert list(map(line, known)) == shown(*range(max(n - 2, 0), n + 1))
 
 
-def test_what_people_have_written_below_stays_where_it_is() -> None:
-    context = f"{FIRST}\nLater I moved.\n{line(1)}\nMy own words.\n{line(2)}"
-    assert with_line(with_line(context, line(3)), line(4)) == (
-        f"{FIRST}\nLater I moved.\nMy own words.\n{line(2)}\n{line(3)}\n{line(4)}"
-    )
+def test_what_people_write_is_their_own_whatever_it_looks_like() -> None:
+    older = note("Pottery.", context="\n".join([FIRST, *shown(1, 2, 3), "My own words."]))
+    arrived = note("Pottery!", session="later", speaker="Ann")
+    [revision] = evolve([encounter(arrived, older, link(arrived, older))], [continued], {}, per_add=1, per_day=1)
+    assert revision.after.keys() == {"learned"}
+    after = older.model_copy(update=parsed_fields(revision.after))
+    assert card(after) == f"{older.context}\nLater, Ann: “Pottery!”"
 
 
-def test_the_analyzers_line_is_never_an_added_one() -> None:
-    assert added(line(1)) == []
-    context = line(1)
-    for n in (1, 2, 3, 4):
-        context = with_line(context, line(n))
-    assert context.split("\n")[0] == line(1)
-    assert with_line("", line(1)) == f"\n{line(1)}"
-
-
-def test_a_line_told_again_becomes_the_newest() -> None:
-    context = f"{FIRST}\n{line(1)}\n{line(2)}\n{line(3)}"
-    assert with_line(context, line(1)).split("\n")[1:] == [line(2), line(3), line(1)]
-    assert with_line(f"{FIRST}\n{line(1)}", line(1)) == f"{FIRST}\n{line(1)}"
+def test_a_lesson_that_reads_the_same_becomes_the_newest() -> None:
+    known = number(1), number(2), number(3)
+    again = number(1).model_copy(update={"note_id": "another"})
+    assert with_lesson(known, again) == (number(2), number(3), again)
+    assert with_lesson((number(1),), number(1)) == (number(1),)
 
 
 TEXTS = [
@@ -66,15 +72,15 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:20])
 def test_what_is_quoted_is_known_for_the_note_s_own(text: str) -> None:
-    context = carried_on(text, speaker="Ann: “x”, of “Y”", at="2023-05-08")
-    first, line = context.split("\n")
-    quote = line.rsplit(": “", 1)[1].removesuffix("”")
-    assert first == FIRST
-    assert is_said_in(quote, note(text))
-    assert not is_said_in(quote, note("Something else."))
+    after = learned(text, speaker="Ann: “x”, of “Y”", at="2023-05-08")
+    [taught] = after.learned
+    assert after.context == FIRST
+    assert len(card(after).split("\n")) == 2
+    assert is_said_in(taught.text, note(text))
+    assert not is_said_in(taught.text, note("Something else."))
 
 
-def test_what_was_only_said_again_adds_no_line() -> None:
+def test_what_was_only_said_again_teaches_nothing() -> None:
     older = note("Pottery is fun.", context=FIRST)
     arrived = note("Pottery is fun.", session="later")
     assert continued.rewrite(encounter(arrived, older, link(arrived, older))) is None

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from zettel.evolution import evolve
-from zettel.model import STATUSES, Note, Revision
+from zettel.model import STATUSES, Lesson, Note, Revision
 from zettel.protocols import Encounter, Rewrite
 from zettel.testing.by_hand import encounter, note
 
 NEW = note("the new one", id="new", trust=0.5)
 
 
-def policy(reason: str = "because", derived_from: tuple[str, ...] = (), **fields: Any) -> Any:
+def policy(
+    reason: str = "because", derived_from: tuple[str, ...] = (), lessons: tuple[Any, ...] = (), **fields: Any
+) -> Any:
     """One that always says the same."""
-    return SimpleNamespace(rewrite=lambda met: Rewrite(fields, reason, derived_from))
+    return SimpleNamespace(rewrite=lambda met: Rewrite(fields, reason, derived_from, lessons))
 
 
 def by(rewrite: Callable[[Encounter], Rewrite | None]) -> Any:
@@ -103,7 +105,7 @@ WRONG: list[dict[str, Any]] = [
     {"speaker": "x"}, {"id": "x"}, {"nonsense": "x"}, {"tags": ["seen"], "trust": 1.0}, {"tags": "seen"},
     {"tags": None}, {"tags": ["seen", 1]}, {"tags": [["seen"]]}, {"tags": {"seen": "x"}}, {"tags": 5},
     {"keywords": "kiln"}, {"context": ["Told on 8 May by Ann."]}, {"context": None}, {"context": 8},
-    {"context": {"Told on 8 May by Ann.": 1}},
+    {"context": {"Told on 8 May by Ann.": 1}}, {"learned": []}, {"learned": ["Later: “x”"]},
 ]  # fmt: skip
 
 
@@ -121,7 +123,7 @@ KEPT = "On 8 May, at 13:56, 1,200.50 of Max's and C++'s."
 @pytest.mark.parametrize(
     ("context", "allowed"),
     [
-        (KEPT, True), (f"{KEPT} And more.", True), (f"{KEPT}\nAnd more.", True), (f"{KEPT} \nOn 9 May.", True),
+        (f"{KEPT}.", True), (f"{KEPT} And more.", True), (f"{KEPT}\nAnd more.", True), (f"{KEPT} \nOn 9 May.", True),
         ("C++, 1,200.50, 13:56, 8 and Max.", True), (KEPT.replace("8 May", "May"), False),
         (KEPT.replace("13:56", "13"), False), (KEPT.replace("1,200.50", "1,200"), False),
         (KEPT.replace("8", "9"), False), (KEPT.replace("Max", "max"), False), (KEPT.replace("C++", "C"), False),
@@ -129,14 +131,28 @@ KEPT = "On 8 May, at 13:56, 1,200.50 of Max's and C++'s."
     ],
 )  # fmt: skip
 def test_numbers_and_entities_of_the_analyzers_line_stay(context: str, allowed: bool) -> None:
-    neighbor = old(context=f"{KEPT}\nLater: “in 2023 with Bella”", entities=("Max", "C++", "Bella", "nowhere"))
+    lesson = Lesson(kind="later", note_id="x", text="in 2023 with Bella")
+    neighbor = old(context=KEPT, learned=(lesson,), entities=("Max", "C++", "Bella", "nowhere"))
     assert revised(neighbor, policies=[policy(context=context)]) == (["old"] if allowed else [])
 
 
-def test_what_was_added_below_may_go() -> None:
-    neighbor = old(context="Told on 8 May.\nLater: “in 2023 with Bella”", entities=("Bella",))
-    revision = one(neighbor, policy(context="Told on 8 May."))
-    assert revision.before == {"context": neighbor.context}
+def taught(note_id: str, n: int = 1) -> Lesson:
+    return Lesson(kind="later", note_id=note_id, text=f"number {n}")
+
+
+def test_lessons_are_kept_with_what_is_there_three_at_most() -> None:
+    neighbor = old(learned=(taught("a", 1), taught("b", 2)))
+    revision = one(neighbor, policy(lessons=(taught("new", 3), taught("kin", 4)), derived_from=("kin",)))
+    assert [(lesson["note_id"], lesson["text"]) for lesson in revision.after["learned"]] == [
+        ("b", "number 2"), ("new", "number 3"), ("kin", "number 4"),
+    ]  # fmt: skip
+    assert revision.before == {"learned": [lesson.model_dump(mode="json") for lesson in neighbor.learned]}
+
+
+@pytest.mark.parametrize("wrong", [taught("somebody"), taught("old"), {"note_id": "new"}, "Later: “x”", None], ids=str)
+def test_a_lesson_from_nobody_who_was_met_is_ignored_with_all_that_came_with_it(wrong: Any) -> None:
+    revision = one(old(), policy(lessons=(taught("new"), wrong), tags=["x"]), policy("right", tags=["fine"]))
+    assert (revision.after, revision.reason) == ({"tags": ["fine"]}, "right")
 
 
 def test_nothing_met_nothing_revised() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from zettel.card import line
 from zettel.evolution import answered, continued, recurring
-from zettel.model import Note
+from zettel.model import Attachment, Evidence, Note
 from zettel.protocols import Rewrite
 from zettel.testing.by_hand import encounter, link, note
 
@@ -17,6 +18,13 @@ QUESTION = note("Where did you go?", speaker="Ann", context="Ann asks.", tags=("
 def fields(rewrite: Rewrite | None) -> dict[str, Any]:
     assert rewrite is not None
     return dict(rewrite.fields)
+
+
+def lesson(rewrite: Rewrite | None) -> str:
+    """The line that a reader is shown of the only lesson."""
+    assert rewrite is not None
+    [learned] = rewrite.lessons
+    return line(learned)
 
 
 # ----------------------------------------------------------------------- answered
@@ -29,15 +37,14 @@ def answer(text: str, question: Note = QUESTION, **about: Any) -> Rewrite | None
 
 def test_a_question_learns_its_answer_and_is_tagged() -> None:
     rewrite = answer("I went to Oslo.", speaker="Bob", at="2023-05-08T13:56")
-    assert fields(rewrite) == {
-        "context": "Ann asks.\nAnswered on 8 May 2023, Bob: “I went to Oslo.”", "tags": ["question", "answered"],
-    }  # fmt: skip
+    assert fields(rewrite) == {"tags": ["question", "answered"]}
+    assert lesson(rewrite) == "Answered on 8 May 2023, Bob: “I went to Oslo.”"
     assert rewrite is not None
     assert rewrite.reason == "Bob answers it: “I went to Oslo.”"
 
 
 @pytest.mark.parametrize(
-    ("about", "line"),
+    ("about", "shown"),
     [
         ({"speaker": "Bob"}, "Answered by Bob: “Oslo.”"),
         ({"at": "2023-05-08T13:56"}, "Answered on 8 May 2023: “Oslo.”"),
@@ -45,14 +52,14 @@ def test_a_question_learns_its_answer_and_is_tagged() -> None:
         ({}, "Answered: “Oslo.”"),
     ],
 )
-def test_the_line_says_who_answered_and_when_as_far_as_it_is_known(about: dict[str, Any], line: str) -> None:
-    assert fields(answer("Oslo.", **about))["context"] == f"Ann asks.\n{line}"
+def test_the_line_says_who_answered_and_when_as_far_as_it_is_known(about: dict[str, Any], shown: str) -> None:
+    assert lesson(answer("Oslo.", **about)) == shown
 
 
 def test_a_month_is_told_as_a_month() -> None:
     arrived = note("Oslo.", at="2023-05-01").model_copy(update={"time_precision": "month"})
     rewrite = answered.rewrite(encounter(arrived, QUESTION, link(arrived, QUESTION, "elaborates")))
-    assert fields(rewrite)["context"].endswith("Answered in May 2023: “Oslo.”")
+    assert lesson(rewrite) == "Answered in May 2023: “Oslo.”"
 
 
 def test_a_question_answered_twice_is_tagged_once() -> None:
@@ -68,7 +75,7 @@ def test_only_what_elaborates_a_note_answers_it() -> None:
 
 def test_what_answers_in_code_alone_is_not_quoted() -> None:
     assert answer("```\nprint('one two three four')\n```") is None
-    assert fields(answer("Like this: ```x = 1```"))["context"].endswith("“Like this:”")
+    assert lesson(answer("Like this: ```x = 1```")) == "Answered: “Like this:”"
 
 
 # ---------------------------------------------------------------------- continued
@@ -78,15 +85,16 @@ def continuation(text: str, *, weight: float = 0.7, kind: Any = "similar", **abo
     arrived = note(text, **{"session": "s2", **about})
     older = note("I threw a bowl of clay.", context="Ann on pottery.")
     reason = "both speak of “clay” and “bowl”, and are close in meaning (0.70)"
-    return continued.rewrite(encounter(arrived, older, link(arrived, older, kind, weight, reason)))
+    evidence = Evidence(terms=("clay", "bowl"), cosine=0.7)
+    return continued.rewrite(encounter(arrived, older, link(arrived, older, kind, weight, reason, evidence=evidence)))
 
 
 def test_a_note_learns_what_came_of_its_subject_in_a_later_session() -> None:
     rewrite = continuation("The bowl came out fine.", speaker="Ann", at="2023-05-08T13:56")
-    assert fields(rewrite) == {"context": "Ann on pottery.\nLater, on 8 May 2023, Ann: “The bowl came out fine.”"}
-    assert rewrite is not None
+    assert rewrite is not None and rewrite.fields == {}
+    assert lesson(rewrite) == "Later, on 8 May 2023, Ann: “The bowl came out fine.”"
     assert rewrite.reason.startswith("Ann comes back to it: both speak of “clay” and “bowl”")
-    assert fields(continuation("The bowl.", kind="same_entity"))["context"].endswith("\nLater: “The bowl.”")
+    assert lesson(continuation("The bowl.", kind="same_entity")) == "Later: “The bowl.”"
 
 
 def test_one_session_is_read_together_anyway() -> None:
@@ -103,31 +111,47 @@ def test_a_weak_link_carries_no_subject_on() -> None:
 
 def test_of_two_links_the_stronger_one_counts() -> None:
     arrived, older = note("The bowl. Max likes it.", session="s2"), note("A bowl for Max.")
-    links = [link(arrived, older, "same_entity", 0.9, "both mention “Max”"), link(arrived, older, "similar", 0.3)]
-    rewrite = continued.rewrite(encounter(arrived, older, *links))
-    assert fields(rewrite)["context"] == "\nLater: “Max likes it.”"
+    by_name, by_words = Evidence(terms=("max",), quote="Max"), Evidence(terms=("bowl",))
+    links = [
+        link(arrived, older, "same_entity", 0.9, evidence=by_name),
+        link(arrived, older, "similar", 0.3, evidence=by_words),
+    ]
+    assert lesson(continued.rewrite(encounter(arrived, older, *links))) == "Later: “Max likes it.”"
+
+
+def test_a_link_without_evidence_names_no_subject_whatever_its_reason_quotes() -> None:
+    arrived, older = note("The bowl. Max likes it.", session="s2"), note("A bowl for Max.")
+    rewrite = continued.rewrite(encounter(arrived, older, link(arrived, older, reason="both mention “Max”")))
+    assert lesson(rewrite) == "Later: “The bowl. Max likes it.”"
 
 
 def test_the_sentence_that_says_most_of_the_subject_is_quoted_with_what_follows() -> None:
     said = "Hi! What a day. The clay cracked, so I made a new bowl. It is blue. Do you like the clay of the bowl?"
-    assert "“The clay cracked, so I made a new bowl. It is blue. Do" in fields(continuation(said))["context"]
+    assert "“The clay cracked, so I made a new bowl. It is blue. Do" in lesson(continuation(said))
 
 
 def test_a_question_is_quoted_where_nothing_else_is_said() -> None:
-    assert "“Is the bowl dry? And the clay?”" in fields(continuation("Is the bowl dry? And the clay?"))["context"]
-    assert "“It is cold today.”" in fields(continuation("Is the clay bowl dry? It is cold today."))["context"]
+    assert "“Is the bowl dry? And the clay?”" in lesson(continuation("Is the bowl dry? And the clay?"))
+    assert "“It is cold today.”" in lesson(continuation("Is the clay bowl dry? It is cold today."))
 
 
 def test_a_quotation_has_neither_marks_nor_code_nor_shared_files_nor_double_quotes() -> None:
     said = '## **The** `bowl` of "clay" is | “red”! [shares an image: a bowl] ```bowl = Bowl()```'
-    assert fields(continuation(said))["context"].endswith("Later: “The bowl of 'clay' is 'red'!”")
+    assert lesson(continuation(said)) == "Later: “The bowl of 'clay' is 'red'!”"
     assert continuation("```bowl```") is None
 
 
+def test_what_describes_an_attachment_is_not_quoted_however_it_is_written() -> None:
+    said = "The bowl! <picture of clay> It is red."
+    assert lesson(continuation(said)) == "Later: “The bowl! <picture of clay> It is red.”"
+    picture = Attachment(kind="image", description="clay", start=said.index("<"), end=said.index(">") + 1)
+    assert lesson(continuation(said, attachments=(picture,))) == "Later: “The bowl! It is red.”"
+
+
 def test_a_long_quotation_is_cut() -> None:
-    [_, line] = fields(continuation("The bowl of clay is red, " * 50))["context"].split("\n")
-    assert line.endswith("…”")
-    assert len(line) < 140
+    shown = lesson(continuation("The bowl of clay is red, " * 50))
+    assert shown.endswith("…”")
+    assert len(shown) < 140
 
 
 # ---------------------------------------------------------------------- recurring

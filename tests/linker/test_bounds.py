@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from zettel.linker import link as link_by_rules
 from zettel.linker import link_change
 from zettel.model import Link, LinkChange, Note, link_fields
@@ -61,6 +63,21 @@ def test_what_people_have_linked_takes_no_place_and_is_never_taken_out() -> None
     assert told(changed([rule(link(NEW, A, weight=0.2))], {"A": by_hand})) == ["+new>A"]
     held = [*by_hand[:2], *(link(other, A, weight=0.5) for other in (C, D, E))]
     assert told(changed([rule(link(NEW, A, weight=0.9))], {"A": held})) == ["-C>A", "+new>A"]
+
+
+def test_a_link_of_a_rule_from_elsewhere_counts_as_one_of_a_rule() -> None:
+    [change] = changed([rule(link(NEW, A, created_by="their package"))])
+    assert change.after is not None and change.after["created_by"] == "linker/similar"
+    [change] = changed([rule(link(NEW, A, created_by="linker/by_a_model"))])
+    assert change.after is not None and change.after["created_by"] == "linker/by_a_model"
+
+
+@pytest.mark.parametrize(
+    ("maker", "is_a_rule"),
+    [("linker/similar", True), ("linker/x", True), ("user", False), ("edit", False), ("linker", False), ("", False)],
+)
+def test_a_link_tells_whether_a_rule_made_it(maker: str, is_a_rule: bool) -> None:
+    assert link(A, B).model_copy(update={"created_by": maker}).by_rule == is_a_rule
 
 
 def test_links_of_another_kind_take_no_place() -> None:

@@ -15,6 +15,7 @@ from zettel.protocols import Arrival, LinkRule
 from zettel.testing import RuleContract
 from zettel.testing._shared import examples
 from zettel.testing.rules import arrivals, long_words, proposed
+from zettel.text import terms
 
 
 class TestRules(RuleContract):
@@ -35,6 +36,15 @@ class TestRules(RuleContract):
     @given(seen=arrivals())
     def test_its_links_bear_its_name(self, rule: LinkRule, seen: Arrival) -> None:
         assert {link.created_by for link in proposed(rule, seen)[0]} <= {f"linker/{name_of(rule)}"}
+
+    @examples(30)
+    @given(seen=arrivals())
+    def test_its_evidence_is_of_the_arriving_note(self, rule: LinkRule, seen: Arrival) -> None:
+        words = {*terms(seen.note.text), *terms(" ".join(seen.note.entities))}
+        for link in proposed(rule, seen)[0]:
+            assert link.by_rule
+            assert len(link.evidence.terms) <= 12
+            assert words.issuperset(link.evidence.terms)
 
 
 def test_each_file_is_a_rule_and_each_rule_a_file() -> None:

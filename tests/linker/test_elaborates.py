@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zettel.linker.elaborates import links
+from zettel.model import Evidence
 from zettel.testing.by_hand import arrival, note
 
 ANSWER = "Signing up for a pottery class in Oslo!"
@@ -21,6 +22,7 @@ def test_an_answer_is_linked_to_its_question() -> None:
     [link] = links(arrival(arrived, answered=asked))
     assert (link.source_id, link.target_id, link.kind, link.weight) == (arrived.id, asked.id, "elaborates", 0.8)
     assert link.reason == f"answers Ann's “{QUESTION}”"
+    assert link.evidence == Evidence(quote=QUESTION)
     assert reasons(QUESTION, asker=None) == [f"answers “{QUESTION}”"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zettel.linker.same_entity import links
-from zettel.model import Note
+from zettel.model import Evidence, Note
 from zettel.testing.by_hand import arrival, note
 
 
@@ -27,6 +27,7 @@ def test_a_note_is_linked_to_the_last_one_that_named_its_entity() -> None:
     [link] = links(arrival(arrived, [first, last, note("A palace.")], near={last.id: 0.3, first.id: 0.9}))
     assert (link.source_id, link.target_id, link.kind) == (arrived.id, last.id, "same_entity")
     assert link.reason == "both mention “Buckingham Palace”"
+    assert link.evidence == Evidence(terms=("buckingham", "palac"), quote="Buckingham Palace")
     assert link.weight == pytest.approx(0.84, abs=0.01)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zettel.linker.similar import DEGREE, links
-from zettel.model import Note
+from zettel.model import Attachment, Evidence, Note
 from zettel.testing.by_hand import arrival, note
 
 WORDS = ("pottery", "kiln")
@@ -28,6 +28,7 @@ def test_close_notes_that_share_rare_words_are_linked_and_the_reason_quotes_them
         arrived.id, other.id, "similar", "linker/similar"
     )  # fmt: skip
     assert link.reason == "both speak of “kiln” and “Pottery”, and are close in meaning (0.80)"
+    assert link.evidence == Evidence(terms=("kiln", "potteri"), cosine=0.8)
     assert link.weight == pytest.approx(0.8 * (1 - 2.718 ** -(2 * 0.9)), abs=0.01)
 
 
@@ -78,6 +79,15 @@ def test_what_is_told_of_a_shared_file_does_not_count() -> None:
     assert reasons(pot(), pot(picture)) == []
     assert reasons(pot(picture), pot(picture)) == []
     assert reasons(pot(), pot(f"The pottery of the kiln! {picture}")) != []
+
+
+def test_a_description_is_told_by_its_place_in_the_text_not_by_how_it_is_written() -> None:
+    text = "Look! (pottery, kiln) The pottery!"
+    picture = Attachment(kind="image", description="pottery, kiln", start=6, end=21)
+    assert reasons(pot(), pot(text)) != []
+    assert reasons(pot(), pot(text, attachments=(picture,))) == []
+    said = f"{text} [shares an image: of a kiln]"
+    assert reasons(pot(), pot(said, attachments=(picture,))) != [], "where places are told, brackets say nothing"
 
 
 def test_names_of_those_who_speak_do_not_count() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from zettel.errors import TranscriptError
 from zettel.ingest import identify, read_file
-from zettel.model import Problem
+from zettel.model import Attachment, Problem
 from zettel.protocols import Entry, Transcript
 from zettel.transcripts.locomo import FORMAT
 
@@ -71,7 +71,9 @@ def test_samples_without_an_id_are_called_by_the_file_and_a_longer_list_renames_
 def test_a_caption_is_part_of_the_text(caption: Any) -> None:
     [said, silent] = messages([sample(turn("Look.", blip_caption=caption), turn("", blip_caption=caption))])
     assert said.text == "Look. [shares an image: a kiln]"
+    assert said.attachments == (Attachment(kind="image", description="a kiln", start=6, end=len(said.text)),)
     assert silent.text == " [shares an image: a kiln]"
+    assert [silent.text[a.start : a.end] for a in silent.attachments] == ["[shares an image: a kiln]"]
 
 
 def test_several_captions_are_one() -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pydantic import JsonValue
 
+from zettel.card import line
 from zettel.cli.wording import Title, count, short_id
 from zettel.model import (
     Change,
     Commit,
     Erasure,
     FieldDiff,
+    Lesson,
     LinkChange,
     NoteChange,
     Placement,
@@ -167,6 +169,8 @@ def moves(diffs: Sequence[FieldDiff], topic: TopicTitle) -> Iterator[str]:
 
 def field_words(name: str, before: JsonValue, after: JsonValue) -> str:
     """The change of a field: the items or lines that were added and removed, else the values before and after."""
+    if name == "learned":
+        before, after = _lessons(before), _lessons(after)
     if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
         before, after = _lines(before), _lines(after)
     if isinstance(before, list) and isinstance(after, list):
@@ -175,6 +179,10 @@ def field_words(name: str, before: JsonValue, after: JsonValue) -> str:
         return f"{name}: {' '.join(parts) or 'put in another order'}"
     was, now = (shorten(_plain(x), _VALUE) or "nothing" for x in (before, after))
     return f"{name}: {was} → {now}"
+
+
+def _lessons(learned: JsonValue) -> list[JsonValue]:
+    return [line(Lesson.model_validate(lesson)) for lesson in learned] if isinstance(learned, list) else []
 
 
 def _lines(text: str) -> list[JsonValue]:

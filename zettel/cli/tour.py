@@ -112,7 +112,7 @@ class Tour:
         return access.titles(self._memory)
 
     def _write_context(self, note_id: str) -> None:
-        write_context(self._memory.get(note_id).context, indent=2, width=_WIDTH)
+        write_context(self._memory.get(note_id), indent=2, width=_WIDTH)
 
     def _forget_and_undo(self, note: Note) -> None:
         write()

@@ -13,15 +13,13 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from zettel.asking import Asking, rewrite_of
-from zettel.evolution._card import added
+from zettel.evolution._card import with_lesson
 from zettel.filters import SEARCHED
-from zettel.model import Note, Revision, parsed_fields, revisable_fields
-from zettel.protocols import Encounter, Policy
+from zettel.model import Lesson, Note, Revision, parsed_fields, revisable_fields
+from zettel.protocols import Encounter, Policy, Rewrite
 
-__all__ = ["EVOLVED", "added", "evolve"]
-
-EVOLVED = ("context", "keywords", "tags")
-"""The fields that evolution may change."""
+EVOLVED = ("context", "learned", "keywords", "tags")
+"""The fields that evolution may change; what a note learns comes as lessons."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
@@ -54,7 +52,7 @@ def _revision(encounter: Encounter, policies: Sequence[Policy], asking: Asking) 
         rewrite = rewrite_of(policy, replace(encounter, neighbor=note), asking)
         if rewrite is None:
             continue
-        rewritten = _rewritten(note, rewrite.fields)
+        rewritten = _rewritten(note, rewrite, encounter.arrived.id)
         if rewritten != note:
             note = rewritten
             reasons.append(rewrite.reason)
@@ -70,20 +68,29 @@ def _revision(encounter: Encounter, policies: Sequence[Policy], asking: Asking) 
     )  # fmt: skip
 
 
-def _rewritten(note: Note, fields: Mapping[str, JsonValue]) -> Note:
+def _rewritten(note: Note, rewrite: Rewrite, arrived: str) -> Note:
     """The note with a policy's values, or as it is where they break a guardrail."""
-    proper = set(EVOLVED).issuperset(fields) and all(_is_proper(*item) for item in fields.items())
-    after = note.model_copy(update=parsed_fields(fields)) if proper else note
-    analyzed = note.context.split("\n")[0]  # the lines below it come and go
-    return after if _told(note, analyzed) <= _told(note, after.context) else note
+    fields, sources = rewrite.fields, (arrived, *rewrite.derived_from)
+    proper = all(_is_proper(*item) for item in fields.items())
+    if not proper or not all(_is_lesson(lesson, sources) for lesson in rewrite.lessons):
+        return note
+    learned = note.learned
+    for lesson in rewrite.lessons:
+        learned = with_lesson(learned, lesson)
+    after = note.model_copy(update={**parsed_fields(fields), "learned": learned})
+    return after if _stated(note, note.context) <= _stated(note, after.context) else note
 
 
 def _is_proper(name: str, value: JsonValue) -> bool:
     if name == "context":
         return isinstance(value, str)
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return name in ("keywords", "tags") and isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _told(note: Note, context: str) -> set[str]:
-    """The numbers, and the note's entities, that a context tells."""
+def _is_lesson(lesson: object, sources: Sequence[str]) -> bool:
+    return isinstance(lesson, Lesson) and lesson.note_id in sources
+
+
+def _stated(note: Note, context: str) -> set[str]:
+    """The numbers, and the note's entities, that a context states."""
     return {*_NUMBER.findall(context), *(entity for entity in note.entities if entity in context)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import dated, quotation, speaker, with_line
+from zettel.evolution._card import lesson, quotation, speaker
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 
@@ -17,12 +17,8 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     answer = quotation(arrived, set(terms(question.text)))
     if not answer:
         return None
-    who = dated(arrived)
-    line = f"Answered{' ' if who.startswith(('on ', 'in ')) else ' by ' if who else ''}{who}: “{answer}”"
     return Rewrite(
-        fields={
-            "context": with_line(question.context, line),
-            "tags": list(dict.fromkeys((*question.tags, _TAG))),
-        },
+        fields={"tags": list(dict.fromkeys((*question.tags, _TAG)))},
         reason=f"{speaker(arrived)} answers it: “{shorten(answer, 60)}”",
+        lessons=(lesson("answered", arrived, answer),),
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import dated, is_said_in, quotation, speaker, with_line
+from zettel.evolution._card import is_said_in, lesson, quotation, speaker
 from zettel.model import Link
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 
 _KINDS = ("similar", "same_entity")
+_RAREST = 3  # terms by which the sentence to quote is chosen
 _WEIGHT = 0.55  # links below it share a subject, but need not carry it on
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
-    """The older note's card gets a line that quotes the arriving one, where both speak of one subject."""
+    """The older note learns what the arriving one says, if both speak of one subject."""
     arrived, older = encounter.arrived, encounter.neighbor
     link = max((x for x in encounter.links if x.kind in _KINDS), key=lambda x: x.weight, default=None)
     if link is None or link.weight < _WEIGHT or _in_one_session(encounter):
@@ -20,16 +21,16 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
     said = quotation(arrived, _subject(link))
     if not said or is_said_in(said, older):
         return None  # nothing, or nothing but the same again
-    who = dated(arrived)
     return Rewrite(
-        fields={"context": with_line(older.context, f"Later{', ' if who else ''}{who}: “{said}”")},
+        fields={},
         reason=f"{speaker(arrived)} comes back to it: {link.reason}; “{shorten(said, 60)}”",
+        lessons=(lesson("later", arrived, said),),
     )
 
 
 def _subject(link: Link) -> set[str]:
-    """The terms that a link's reason quotes."""
-    return set(terms(" ".join(part.split("”")[0] for part in link.reason.split("“")[1:])))
+    """The terms of the entity that a link rests on, else the rarest that both notes share; none if it names neither."""
+    return set(terms(link.evidence.quote) or link.evidence.terms[:_RAREST])
 
 
 def _in_one_session(encounter: Encounter) -> bool:

@@ -12,8 +12,6 @@ from zettel.asking import Asking, links_of
 from zettel.model import Link, LinkChange, LinkKind, link_fields
 from zettel.protocols import Arrival, LinkRule
 
-MADE_BY_RULES = "linker/"
-
 
 def link(
     arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]],
@@ -22,14 +20,18 @@ def link(
     """The changes that link an arriving note. ``standing`` gives a note's links as they are before.
 
     Rules propose in the order given; if two propose the same link, it is the first one's. A rule with an open question
-    proposes nothing, and ``asking`` says so.
+    proposes nothing, and ``asking`` says so. A link that does not name its rule gets the name of its kind.
     """
     bounds, asking = _Bounds(standing), asking or Asking()
     for rule in rules:
         for new in sorted(links_of(rule, arrival, asking), key=lambda new: (-new.weight, new.key)):
             if new.kind == rule.KIND and new.source_id != new.target_id and arrival.note.id in new.key[:2]:
-                bounds.propose(new, arrival.note.id, rule.DEGREE)
+                bounds.propose(new if new.by_rule else _signed(new), arrival.note.id, rule.DEGREE)
     return bounds.changes
+
+
+def _signed(link: Link) -> Link:
+    return link.model_copy(update={"created_by": f"linker/{link.kind}"})
 
 
 class _Bounds:
@@ -63,8 +65,7 @@ class _Bounds:
 
     def _made(self, note_id: str, kind: LinkKind) -> list[Link]:
         """The links of a kind that rules have made."""
-        made = (old for old in self._of(note_id).values() if old.created_by.startswith(MADE_BY_RULES))
-        return [old for old in made if old.kind == kind]
+        return [old for old in self._of(note_id).values() if old.by_rule and old.kind == kind]
 
 
 def link_change(link: Link, *, replaces: Link | None = None, gone: bool = False) -> LinkChange:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from zettel.attachments import spoken
 from zettel.model import Note
 from zettel.text import shorten, surface, terms
 from zettel.vocabulary import FILLERS
 
 _WORD = 40  # characters of a word that are quoted
 _FILLERS = frozenset(term for word in FILLERS for term in terms(word))
-_SHARED_FILE = re.compile(r"\[shares [^\]]{0,2000}\]")  # as transcripts tell it: "[shares an image: a dog on a sofa]"
 
 
 def shared_terms(one: Note, other: Note, rarity: Callable[[str], float], people: frozenset[str]) -> dict[str, float]:
     """The terms that one note is about and the other speaks of, each with its rarity, rarest first.
 
-    A note is about its keywords and entities. Fillers, the names of those who speak, and what is only told of a file
-    that was shared are passed over.
+    A note is about its keywords and entities. Fillers, the names of those who speak, and descriptions of attachments
+    are passed over.
     """
-    ours, theirs = content(one.text, people), content(other.text, people)
+    ours, theirs = content(one, people), content(other, people)
     both = (_about(one) & ours & theirs) | (_about(other) & ours & theirs)
     weighted = {term: rarity(term) for term in both}
     return dict(sorted(weighted.items(), key=lambda item: (-item[1], item[0])))
@@ -38,15 +37,15 @@ def quoted(shared: Iterable[str], note: Note, k: int = 3) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
 
 
-def content(text: str, people: frozenset[str]) -> set[str]:
-    """The terms that say something: no fillers, no names of those who speak, nothing told of a shared file."""
-    written = surface(spoken(text))
+def content(note: Note, people: frozenset[str]) -> set[str]:
+    """The terms by which a note says something: no fillers, no names of those who speak, nothing of an attachment."""
+    return telling(spoken(note), people)
+
+
+def telling(text: str, people: frozenset[str]) -> set[str]:
+    """The terms of a text that say something."""
+    written = surface(text)
     return {term for term, word in written.items() if term not in _FILLERS and not is_person(word, people)}
-
-
-def spoken(text: str) -> str:
-    """A text without the description of a shared file."""
-    return _SHARED_FILE.sub(" ", text)
 
 
 def is_person(word: str, people: frozenset[str]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from zettel.linker._shared import content, spoken
-from zettel.model import Link, LinkKind, Note
+from zettel.attachments import spoken
+from zettel.linker._shared import content, telling
+from zettel.model import Evidence, Link, LinkKind, Note
 from zettel.protocols import Arrival
 from zettel.text import shorten
 
@@ -26,17 +27,17 @@ def links(arrival: Arrival) -> Iterable[Link]:
     if asked is None or asked.speaker == arrival.note.speaker:
         return
     question = question_of(asked, arrival.people)
-    if question and len(content(arrival.note.text, arrival.people)) >= _ENOUGH:
+    if question and len(content(arrival.note, arrival.people)) >= _ENOUGH:
         name = shorten(asked.speaker or "", _NAME)
-        who = f"{name}'s " if name else ""
+        who, quote = f"{name}'s " if name else "", shorten(question, _QUOTE)
         yield Link(
             source_id=arrival.note.id, target_id=asked.id, kind=KIND, weight=0.8,
-            reason=f"answers {who}“{shorten(question, _QUOTE)}”", created_by="linker/elaborates",
+            reason=f"answers {who}“{quote}”", evidence=Evidence(quote=quote), created_by="linker/elaborates",
         )  # fmt: skip
 
 
 def question_of(note: Note, people: frozenset[str]) -> str:
     """The question that a note ends with, if it asks for something in particular; "" where it ends with none."""
-    said = [sentence.strip() for sentence in _SENTENCE.findall(spoken(note.text)) if sentence.strip()]
+    said = [sentence.strip() for sentence in _SENTENCE.findall(spoken(note)) if sentence.strip()]
     questions = (sentence for sentence in reversed(said[-_LAST:]) if sentence.rstrip("!.").endswith("?"))
-    return next((question for question in questions if content(question, people)), "")
+    return next((question for question in questions if telling(question, people)), "")

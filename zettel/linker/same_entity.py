@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from zettel.linker._shared import is_person
-from zettel.model import Link, LinkKind, Note
+from zettel.model import Evidence, Link, LinkKind, Note
 from zettel.protocols import Arrival, Candidate
 from zettel.text import shorten, terms
 
@@ -17,6 +17,7 @@ KIND: LinkKind = "same_entity"
 DEGREE = 6
 
 _NEW = 2  # links of an arriving note
+_NAME = 60  # characters of an entity that are quoted
 _RARITY = 0.6  # an entity that every other note names connects nothing
 _CALLED = (
     r"(?:^|[,.!?…]\s*|\b(?i:hi|hey|hello|thanks|thank you|bye|dear|well|yes|yeah|sure|night|morning|sorry|welcome)\s+)"
@@ -44,9 +45,11 @@ def _link(arrival: Arrival, entity: str) -> Link | None:
     last = next((near for near in newest if _is_mention(arrival, near, entity)), None)
     if last is None or rarity < _RARITY or last.note.id in {note.id for note in arrival.before}:
         return None
+    name = shorten(entity, _NAME)
     return Link(
         source_id=arrival.note.id, target_id=last.note.id, kind=KIND, weight=round(rarity, 2),
-        reason=f"both mention “{shorten(entity, 60)}”", created_by="linker/same_entity",
+        reason=f"both mention “{name}”", evidence=Evidence(terms=tuple(dict.fromkeys(stems)), quote=name),
+        created_by="linker/same_entity",
     )  # fmt: skip
 
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from math import exp
 
 from zettel.linker._shared import quoted, shared_terms
-from zettel.model import Link, LinkKind, Note
+from zettel.model import Evidence, Link, LinkKind, Note
 from zettel.protocols import Arrival, Candidate
 
 KIND: LinkKind = "similar"
 DEGREE = 6
 
+_TERMS = 12  # of those shared, kept as evidence: two long texts share hundreds
 _NEW = 3  # links of an arriving note; the other places are left to what comes later
 _COSINE = 0.5  # MiniLM's cosine below which two turns are rarely about one thing
 _DEVIATIONS = 2.5
@@ -48,7 +49,7 @@ def _link(arrival: Arrival, near: Candidate) -> Link | None:
         source_id=arrival.note.id, target_id=near.note.id, kind=KIND,
         weight=round(min(near.cosine * (1 - exp(-strength)), 1), 2),
         reason=f"both speak of {quoted(shared, arrival.note)}, and are close in meaning ({near.cosine:.2f})",
-        created_by="linker/similar",
+        evidence=Evidence(terms=tuple(shared)[:_TERMS], cosine=round(near.cosine, 4)), created_by="linker/similar",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
-from zettel.model import Link, LinkKind, Note
+from zettel.model import Lesson, Link, LinkKind, Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,14 @@ class Encounter:
 class Rewrite:
     """New values of a neighbor's annotations (context, keywords, tags), and the reason as a sentence.
 
-    ``derived_from`` has the ids of the notes, besides the arriving one, whose words the values use.
+    ``derived_from`` has the ids of the notes, besides the arriving one, whose words the values use. ``lessons`` are
+    what the neighbor learns; each comes from the arriving note or from one of ``derived_from``.
     """
 
     fields: Mapping[str, JsonValue]
     reason: str
     derived_from: tuple[str, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from itertools import count
 from math import log
 from typing import Any
 
-from zettel.model import Link, LinkKind, Note, Source
+from zettel.model import Evidence, Link, LinkKind, Note, Source
 from zettel.protocols import Arrival, Candidate, Encounter
 from zettel.text import terms, words
 
@@ -64,12 +64,12 @@ def arrival(
 
 def link(
     source: Note, target: Note, kind: LinkKind = "similar", weight: float = 0.8, reason: str = "both speak of “tea”",
-    created_by: str = "",
+    created_by: str = "", evidence: Evidence | None = None,
 ) -> Link:  # fmt: skip
     """A link as the rule of its kind would make it."""
     return Link(
         source_id=source.id, target_id=target.id, kind=kind, weight=weight, reason=reason,
-        created_by=created_by or f"linker/{kind}",
+        created_by=created_by or f"linker/{kind}", evidence=evidence or Evidence(),
     )  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zettel.asking import Asking, rewrite_of
+from zettel.card import line
 from zettel.evolution import EVOLVED, evolve
-from zettel.model import LinkKind, Note
+from zettel.model import Evidence, LinkKind, Note
 from zettel.protocols import Encounter, Policy, Rewrite
 from zettel.testing._shared import LINE_BREAKS, examples
 from zettel.testing.by_hand import encounter, link, note
@@ -31,7 +32,7 @@ NAMES = st.none() | WORDS | st.sampled_from(HOSTILE)
 LISTS = st.lists(WORDS | st.sampled_from(HOSTILE), max_size=10).map(tuple)
 KINDS: st.SearchStrategy[LinkKind] = st.sampled_from(("similar", "same_entity", "elaborates", "next"))
 WEIGHTS = st.floats(0.01, 1)
-REASONS = st.sampled_from(["both speak of “pottery” and “kiln”", "", "“", "”“”", "both mention “tea”"])
+EVIDENCE = st.builds(Evidence, terms=LISTS, cosine=st.none() | WEIGHTS, quote=PHRASES)
 
 
 @st.composite
@@ -49,10 +50,10 @@ def notes(draw: st.DrawFn) -> Note:
 def encounters(draw: st.DrawFn) -> Encounter:
     """Two such notes that meet, by one link or several, and the neighbor's other links."""
     arrived, neighbor = draw(notes()), draw(notes())
-    reason = draw(REASONS)
-    links = [link(arrived, neighbor, kind, draw(WEIGHTS), reason) for kind in draw(st.sets(KINDS, min_size=1))]
+    kinds = draw(st.sets(KINDS, min_size=1))
+    links = [link(arrived, neighbor, kind, draw(WEIGHTS), evidence=draw(EVIDENCE)) for kind in kinds]
     kin = draw(st.lists(notes(), max_size=3))
-    others = [(link(neighbor, other, draw(KINDS), draw(WEIGHTS), reason), other) for other in kin]
+    others = [(link(neighbor, other, draw(KINDS), draw(WEIGHTS)), other) for other in kin]
     return encounter(arrived, neighbor, *links, others=others)
 
 
@@ -70,13 +71,17 @@ def check_rewrite(met: Encounter, rewrite: Rewrite | None) -> None:
     """What holds of the rewrite of any policy."""
     if rewrite is None:
         return
-    assert set(rewrite.fields) <= set(EVOLVED), "other fields are not a policy's to change"
+    assert set(rewrite.fields) <= set(EVOLVED) - {"learned"}, "other fields are not a policy's to change"
     assert json.loads(json.dumps(rewrite.fields)) == rewrite.fields, "the journal keeps it as it is"
     assert rewrite.reason.strip() == rewrite.reason != ""
     assert not LINE_BREAKS & set(rewrite.reason), "a reason is one line"
     assert len(rewrite.reason) < 800
     near = {met.arrived.id, *(other.id for _, other in met.others)}
     assert set(rewrite.derived_from) <= near, "words come only from notes that the policy was shown"
+    for lesson in rewrite.lessons:
+        assert lesson.note_id in {met.arrived.id, *rewrite.derived_from}, "a lesson comes from one of these"
+        assert not LINE_BREAKS & set(line(lesson)), "a lesson is one line"
+        assert len(line(lesson)) < 300
     context = rewrite.fields.get("context", met.neighbor.context)
     assert isinstance(context, str)
     assert len(context) <= len(met.neighbor.context) + 300, "a card does not grow without bound"
@@ -128,7 +133,7 @@ class PolicyContract:
         many: dict[str, Any] = {"context": text[:100_000], "keywords": (text[:1000], "kiln"), "speaker": text[:1000]}
         arrived, neighbor = note(text, session="2", **many), note(text, **many)
         kin = [note(text, **many) for _ in range(8)]
-        links = [link(arrived, neighbor, "elaborates"), link(arrived, neighbor, "similar", reason=f"“{text[:500]}”")]
+        links = [link(arrived, neighbor, "elaborates"), link(arrived, neighbor, "similar")]
         met = encounter(arrived, neighbor, *links, others=[(link(neighbor, other), other) for other in kin])
         rewrite, asking = decided(policy, met)
         check_rewrite(met, rewrite)

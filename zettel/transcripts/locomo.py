@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from zettel.errors import TranscriptError
-from zettel.model import Message, Problem, TimePrecision
+from zettel.model import Attachment, Message, Problem, TimePrecision
 from zettel.protocols import Entry, Transcript
 from zettel.transcripts._json import BadJsonError, parse_first, parse_head
 from zettel.transcripts._times import NotATimeError, instant
@@ -122,7 +122,7 @@ def _read_session(
     for i, turn in enumerate(turns):
         place = f"{where}[{i}]"
         try:
-            speaker, text, message_id, own = _turn(turn, raw)
+            speaker, (text, attachments), message_id, own = _turn(turn, raw)
             if undated is not None and own[0] is None:
                 raise _BadTurnError(undated)
         except _BadTurnError as error:
@@ -137,6 +137,7 @@ def _read_session(
             conversation_id=conversation_id,
             session_id=session_id,
             message_id=message_id,
+            attachments=attachments,
         )
         yield Entry(message, place)
 
@@ -146,6 +147,7 @@ class _BadTurnError(ValueError):
 
 
 _Time: TypeAlias = tuple[datetime | None, TimePrecision | None]
+_Told: TypeAlias = tuple[str, tuple[Attachment, ...]]
 
 
 def _time(value: object) -> _Time:
@@ -157,14 +159,14 @@ def _time(value: object) -> _Time:
         raise _BadTurnError(str(error)) from None
 
 
-def _turn(turn: object, raw: str) -> tuple[str, str, str | None, _Time]:
+def _turn(turn: object, raw: str) -> tuple[str, _Told, str | None, _Time]:
     """Speaker, text with caption, id, and own time of a turn."""
     if not isinstance(turn, dict):
         raise _BadTurnError(f'a turn must be an object with "speaker" and "text", not {shown(turn)}')
     speaker = turn.get("speaker")
     if not isinstance(speaker, str) or not speaker.strip():
         raise _BadTurnError(f'"speaker" must be a name, not {shown(speaker)}')
-    text = _text(turn)
+    text, attachments = _text(turn)
     try:
         message_id = identifier(turn.get("dia_id"))
     except ValueError as error:
@@ -172,11 +174,11 @@ def _turn(turn: object, raw: str) -> tuple[str, str, str | None, _Time]:
     for value in (text, speaker, message_id or ""):
         if fault := fault_of(value, raw):
             raise _BadTurnError(fault)
-    return speaker, text, message_id, _time(turn.get("date_time"))
+    return speaker, (text, attachments), message_id, _time(turn.get("date_time"))
 
 
-def _text(turn: dict[str, Any]) -> str:
-    """What was said, with what a shared image shows."""
+def _text(turn: dict[str, Any]) -> _Told:
+    """What was said, with what a shared image shows, and the place of the latter in it."""
     if "text" not in turn and "clean_text" not in turn:
         raise _BadTurnError('no "text"')
     text, caption = turn.get("text", turn.get("clean_text")), _caption(turn.get("blip_caption"))
@@ -184,11 +186,12 @@ def _text(turn: dict[str, Any]) -> str:
         text = ""
     if not isinstance(text, str):
         raise _BadTurnError(f'"text" must be a string, not {shown(text)}')
-    if caption:
-        text = f"{text} [shares an image: {caption}]"
-    if not text.strip():
-        raise _BadTurnError("neither text nor the caption of an image")
-    return text
+    if not caption:
+        if not text.strip():
+            raise _BadTurnError("neither text nor the caption of an image")
+        return text, ()
+    start, text = len(text) + 1, f"{text} [shares an image: {caption}]"
+    return text, (Attachment(kind="image", description=caption, start=start, end=len(text)),)
 
 
 def _caption(value: object) -> str:

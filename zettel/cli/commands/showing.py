@@ -67,8 +67,8 @@ def _write_card(note: Note, place: Sequence[Topic]) -> None:
     write((note.text, "bold"))
     write()
     write_field("topic", f"{note.address}  {wording.trail(place)}" if place else "")
-    write_context(note.context)
-    shown_above = {"id", "text", "speaker", "time", "sources", "context", "address"}
+    write_context(note)
+    shown_above = {"id", "text", "speaker", "time", "sources", "context", "learned", "attachments", "address"}
     fields: dict[str, Any] = note.model_dump(mode="json", exclude=shown_above)
     for name, value in fields.items():
         shown = ", ".join(value) if isinstance(value, list) else value
@@ -79,15 +79,13 @@ def _write_card(note: Note, place: Sequence[Topic]) -> None:
         write((" ".join(f"{name}={value}" for name, value in parts.items()), "dim"), indent=_LABEL)
 
 
-def write_context(context: str, *, indent: int = 0, width: int | None = None) -> None:
-    """Print the context of a card, and below it the lines that later notes have added."""
-    from zettel.evolution import added
+def write_context(note: Note, *, indent: int = 0, width: int | None = None) -> None:
+    """Print the context of a note, and beneath it what it has learned from later notes."""
+    from zettel.card import line
 
-    later = added(context)
-    first = "\n".join(line for line in context.split("\n") if line not in later)
-    write_field("context", first, indent=indent, width=width)
-    for line in later:
-        write_field("  added", line, indent=indent, width=width)
+    write_field("context", note.context, indent=indent, width=width)
+    for lesson in note.learned:
+        write_field("  added", line(lesson), indent=indent, width=width)
 
 
 def write_field(name: str, value: str, *, indent: int = 0, width: int | None = None) -> None:
