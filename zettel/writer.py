@@ -19,7 +19,7 @@ from zettel.export import Export
 from zettel.filters import SEARCHED
 from zettel.index.derived import Derived
 from zettel.index.draft import IndexDraft
-from zettel.intake import Intake
+from zettel.intake import Arriving, Intake
 from zettel.journal import Target
 from zettel.model import Cause, Change, Commit, Note, NoteChange, Placement, Revision, TreeChange, parsed_fields
 from zettel.models import Models
@@ -73,6 +73,7 @@ class Writer:
         self._check = check
         self._rules = rules
         self._policies = policies
+        self._shared: Embedder | None = None  # the embedder, once it is loaded
         self._namespace = namespace
         self._config = config
 
@@ -144,6 +145,10 @@ class Writer:
         if self._store.set_fingerprint(embedder.fingerprint) != embedder.fingerprint:
             self._check(embedder)  # raises: another process was quicker, with another embedder
 
+    def _load(self) -> None:
+        """Load the embedder."""
+        self._shared = self._models.shared(self._embedder())
+
     # ------------------------------------------------------------------ adding
 
     def take_in(self, items: Sequence[Incoming], cause: Cause) -> tuple[Commit | None, list[Note]]:
@@ -151,27 +156,25 @@ class Writer:
         intake = Intake(self._store, self._namespace, items, cause)
         ids: Sequence[str] = ()
         made: dict[str, Note] = {}
-        embedder: Embedder | None = None
         asking = Asking()
+        read: tuple[int, Arriving] | None = None  # what was read, and at which head
 
         def answer(asked: Asking) -> None:
             nonlocal asking
             asking = asked.answered()
 
-        def load() -> None:
-            nonlocal embedder
-            embedder = self._models.shared(self._embedder())
-
         def plan() -> Planned | Open | None:
-            nonlocal ids, made
-            arriving = intake.arriving()
+            nonlocal ids, made, read
+            head = self._store.head()
+            read = read if read is not None and read[0] == head else (head, intake.arriving())
+            arriving = read[1]
             ids = arriving.ids
             if not arriving.new:
                 made = {note.id: note for note in self._store.notes(ids)}
                 return None
-            if embedder is None:
-                return Open(load)
-            by = embedder
+            if self._shared is None:
+                return Open(self._load)
+            by = self._shared
             if unasked := intake.unasked(arriving, by.fingerprint):
                 return Open(lambda: intake.ask(unasked, self._models.analyzer, lambda: by))
             index = self._derived.draft()
