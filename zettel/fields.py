@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
@@ -118,7 +118,10 @@ class FieldTable:
 
     def defaults(self) -> dict[str, Any]:
         """The defaults of the fields that have one, as the model has them; nobody else holds them."""
-        return {**self._defaults, **{name: deepcopy(self._defaults[name]) for name in self._mutable}}
+        values = dict(self._defaults)
+        for name in self._mutable:
+            values[name] = copy(values[name])  # empty, as defaults are: nothing inside is shared
+        return values
 
     def whole(self, side: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """One side of a change with all its fields: one that an older zettel did not know has its default."""
