@@ -126,7 +126,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_a_store_that_names_candidates_is_asked_for_them(opened: Opener) -> None:
     assert isinstance(opened()._store, CandidateSource)
-    assert not issubclass(sqlite.SQLiteFile, CandidateSource)
+    assert not issubclass(sqlite.SQLiteReader, CandidateSource)
 
 
 @given(st.integers(0, 99), st.integers(1, 60), st.integers(1, 12))
@@ -279,7 +279,7 @@ def test_what_is_held_is_bounded(large: Pair, kept: Opener, monkeypatch: pytest.
     memory = kept("pair.zettel", config=Config(exact_below=0))
     asked = questions(4, seed=3)
     free = [memory.search(query) for query in asked]
-    monkeypatch.setattr(shortlist, "_HELD", 100)
+    monkeypatch.setattr(shortlist, "_KEPT", 100)
     sizes = []
     for query, hits in zip(asked, free, strict=True):
         assert memory.search(query) == hits

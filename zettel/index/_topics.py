@@ -119,7 +119,7 @@ class Topics:
         return {topic_id: node.row for topic_id, node in sorted(self._nodes.items()) if topic_id != ROOT}
 
     def place(self, note_id: str) -> int | None:
-        """The leaf that a note is in; None where it is in none."""
+        """The leaf that a note is in; None if it is in none."""
         return self._place.get(note_id)
 
     def notes_in(self, topic_id: int) -> list[str]:
@@ -181,8 +181,8 @@ class Topics:
             candidates = np.flatnonzero(in_reach[layer.above])
             slots = layer.slots[candidates]
             order = np.argsort(-cosines[slots], kind="stable")
-            held = np.cumsum(self._sums.counts[slots[order]])
-            enough = int(np.searchsorted(held, part * held[-1]))
+            reached = np.cumsum(self._sums.counts[slots[order]])
+            enough = int(np.searchsorted(reached, part * reached[-1]))
             near = cosines[slots[order]] >= cosines[slots[order[enough]]] - margin
             kept = candidates[order[near]]
             in_reach = np.zeros(len(layer.slots), np.bool_)
@@ -208,7 +208,7 @@ class Topics:
         self._leaves = None
 
     def refresh(self, ids: Iterable[str]) -> None:
-        """Read the words of notes anew, because their annotations were revised; those not placed are passed over."""
+        """Read the words of notes again, whose annotations were revised; notes outside the tree are left out."""
         placed = [note_id for note_id in ids if note_id in self._place]
         self._words.remove(placed)
         self._words.add(placed)

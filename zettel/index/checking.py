@@ -11,17 +11,17 @@ from zettel.index.state import IndexState
 from zettel.index.tree import TopicTree
 
 
-def assert_same(held: IndexState, fresh: IndexState) -> None:
-    """Compare the state that an open memory holds with one that was built anew from the store.
+def assert_same(kept: IndexState, fresh: IndexState) -> None:
+    """Compare the state that an open memory holds with one that was just built from the store.
 
     Raises:
         AssertionError: they differ; the message names the first place where they do.
     """
-    assert held.head == fresh.head, f"it is of commit {held.head}, the store of {fresh.head}"  # noqa: S101 -- see Raises
+    assert kept.head == fresh.head, f"it is of commit {kept.head}, the store of {fresh.head}"  # noqa: S101 -- see Raises
     for what, (mine, its) in {
-        "index": (_index(held.index), _index(fresh.index)),
-        "tree": (_tree(held.tree), _tree(fresh.tree)),
-        "materials": (_materials(held), _materials(fresh)),
+        "index": (_index(kept.index), _index(fresh.index)),
+        "tree": (_tree(kept.tree), _tree(fresh.tree)),
+        "materials": (_materials(kept), _materials(fresh)),
     }.items():
         for key in sorted({*mine, *its}, key=repr):
             assert mine.get(key) == its.get(key), f"{what}, {key}: {mine.get(key)} instead of {its.get(key)}"  # noqa: S101

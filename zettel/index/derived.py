@@ -34,9 +34,9 @@ _log = logging.getLogger(__name__)
 class Derived:
     """Everything that follows from a store, at exactly one head, and nothing that is not in the store.
 
-    It is brought to the head by following the journal, or built anew. Whatever is being changed is let go of first and
-    kept again when it is whole: so an error or an interrupt, wherever it comes, costs time and never leaves anything
-    half done. What a plan tries out is a draft over the state, which changes nothing of it.
+    It is brought to the head by following the journal, or built again. Whatever is being changed is dropped first, and
+    kept again when it is complete. So an error or an interrupt, at any place, costs time, but never leaves anything
+    half done. A plan works on a draft over the state, which does not change the state.
 
     ``fingerprint`` names the embedder, and is called when the index is first built. Not safe for several threads.
     """
@@ -129,14 +129,14 @@ class Derived:
         return state
 
     def check(self) -> None:
-        """Assert that what is held is of the head, and what a fresh process would make of the store.
+        """Assert that the state at the head equals the one that a fresh process would build from the store.
 
         Raises:
             AssertionError: it is not.
         """
-        held = self._state
-        if held is not None and held.head == self._reader.head():
-            assert_same(held, IndexState.built(self._empty(), self._reader, self._fingerprint()))
+        state = self._state
+        if state is not None and state.head == self._reader.head():
+            assert_same(state, IndexState.built(self._empty(), self._reader, self._fingerprint()))
 
     def question_vector(self, text: str) -> Vector | None:
         """The vector of a question that was asked not long ago; None if it has to be made."""
@@ -200,7 +200,7 @@ class Derived:
         if saved.save(state.index, state.head, folder, self._namespace, self._fingerprint(), made_of):
             self._n_saved = len(state.index)
         else:
-            _log.warning("the index could not be saved in %s: the next opening builds it anew", folder)
+            _log.warning("the index could not be saved in %s: the next opening builds it again", folder)
         self.discard_if_erased(state.head)
 
     def discard_if_erased(self, head: int) -> None:
@@ -249,7 +249,7 @@ class Derived:
         )  # fmt: skip
 
     def _made_of(self, number: int) -> str | None:
-        """What a commit is, so that a memory is told from another that was at the same path."""
+        """A text that identifies a commit, so that another memory at the same path is recognized."""
         commit = next(self._reader.commits(number - 1, number), None)
         return None if commit is None else f"{commit.at.isoformat()} {commit.cause} {len(commit.changes)}"
 

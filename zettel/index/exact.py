@@ -26,8 +26,8 @@ from zettel.text import annotation_terms, terms
 
 _NEVER = float("nan")
 _BLOCK = 4096  # rows whose norms are computed at once
-_SHORTLIST = 400, 0.08  # rows whose codes are nearest, among which the nearest are sought: the most, also as a part
-_SAMPLE = 400, 0.04  # rows by lot, on which the estimates of all are calibrated: the most, also as a part
+_CANDIDATES = 400, 0.08  # rows with the nearest codes, whose cosines are computed: at most so many, and such a share
+_SAMPLE = 400, 0.04  # a sample of rows that calibrates the estimates: at most so many, and such a share of all
 
 
 class Packed(NamedTuple):
@@ -86,7 +86,7 @@ class ExactIndex:
 
     @property
     def is_mostly_dead(self) -> bool:
-        """Whether it is time to build it anew, since most rows are left over from notes that went."""
+        """Whether it should be built again, since most rows are left over from removed notes."""
         return len(self.ids) > 2 * len(self._row) + 1000
 
     def empty(self) -> ExactIndex:
@@ -186,8 +186,8 @@ class ExactIndex:
             self._n_several += 1
         first, end = self._n_passages, self._n_passages + len(vectors)
         if end > len(self._vectors):
-            held = self._vectors if first else np.empty((0, vectors.shape[1]), np.float32)
-            self._vectors = grown(held, end)
+            stored = self._vectors if first else np.empty((0, vectors.shape[1]), np.float32)
+            self._vectors = grown(stored, end)
         self._vectors[first:end] = vectors
         self._n_passages = end
         return first
@@ -218,7 +218,7 @@ class ExactIndex:
             arrays["codes"] = codes[:, passages]
         texts = {
             "ids": [self.ids[row] for row in rows], "tags": [sorted(self.tags[row]) for row in rows],
-            "metadata": {str(n): held for n, row in enumerate(rows) if (held := self.metadata[row])},
+            "metadata": {str(n): value for n, row in enumerate(rows) if (value := self.metadata[row])},
             "speakers": speakers, "sessions": sessions, "terms": names,
             "planes": None if codes is None else mark(self._codes.bits, self._vectors.shape[1]),
         }  # fmt: skip
@@ -231,8 +231,8 @@ class ExactIndex:
         self._row = {note_id: row for row, note_id in enumerate(self.ids)}
         self.tags = [frozenset(tags) for tags in texts["tags"]]
         self.metadata = [{} for _ in self.ids]
-        for row, held in texts["metadata"].items():
-            self.metadata[int(row)] = held
+        for row, value in texts["metadata"].items():
+            self.metadata[int(row)] = value
         for name in vars(self._table):
             setattr(self._table, name, arrays[name])
         self._speakers = {speaker: code for code, speaker in enumerate(texts["speakers"])}
@@ -276,8 +276,8 @@ class ExactIndex:
         return self._columns
 
     def newest(self) -> float | None:
-        """When the newest thing happened that a search shows unasked, in seconds since 1970; None where unknown."""
-        columns = self.columns()  # made anew after a change, which makes this unknown again
+        """When the newest thing happened that a search shows unasked, in seconds since 1970; None if unknown."""
+        columns = self.columns()  # made again after a change, which makes this unknown again
         if self._newest is None:
             times = columns.times[self._searched()]
             self._newest = float(np.nanmax(times)) if np.isfinite(times).any() else _NEVER
@@ -317,7 +317,7 @@ class ExactIndex:
         return list(found[np.argsort(self._table.ordinals[found])].tolist())
 
     def before(self, note_id: str) -> list[int]:
-        """The rows of the messages before a note in its session, nearest first, as many as lend it context."""
+        """The rows of the messages before a note in its session, nearest first, as many as are its context."""
         row = self._row.get(note_id)
         windows = [] if row is None else self._table.windows[row, : self._window].tolist()
         return [other for other in windows if other >= 0]
@@ -408,7 +408,7 @@ class ExactIndex:
         self._sessions.stale.clear()
 
     def _means(self, rows: NDArray[np.int64]) -> Vector:
-        """The means of the notes' passages, shape ``(len(rows), d)``: what each lends to its neighbors."""
+        """The means of the notes' passages, shape ``(len(rows), d)``: which count in the context of neighbors."""
         first, behind = self._table.first[rows], self._behind(rows)
         means: Vector = self._vectors[first]
         for i in np.flatnonzero(behind - first > 1).tolist():
@@ -457,15 +457,15 @@ def _near(
 ) -> tuple[list[tuple[ExactIndex, NDArray[np.int64]]], tuple[float, float]]:
     """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
     differences = [index.all_differences(vector)[rows] for index, rows in parts]
-    wanted = max(min(_SHORTLIST[0], int(n * _SHORTLIST[1])), 4 * k)
+    wanted = max(min(_CANDIDATES[0], int(n * _CANDIDATES[1])), 4 * k)
     border = np.searchsorted(np.bincount(np.concatenate(differences)).cumsum(), wanted)
     estimates = np.concatenate([index.estimated(d) for (index, _), d in zip(parts, differences, strict=True)])
     share = min(_SAMPLE[0] / n, _SAMPLE[1])
-    drawn = [index.sample_keys(rows) < share for index, rows in parts]
+    sampled = [index.sample_keys(rows) < share for index, rows in parts]
     mean, deviation = spread(estimates)
-    sample = np.concatenate(drawn)
+    sample = np.concatenate(sampled)
     if sample.any():
-        true = np.concatenate([index.cosines(rows[d], vector) for (index, rows), d in zip(parts, drawn, strict=True)])
+        true = np.concatenate([index.cosines(rows[d], vector) for (index, rows), d in zip(parts, sampled, strict=True)])
         (guessed_mean, guessed), (true_mean, deviating) = spread(estimates[sample]), spread(true)
         mean += true_mean - guessed_mean
         deviation *= deviating / guessed if guessed else 1.0

@@ -51,7 +51,7 @@ class Table(Protocol):
         ...
 
     def row(self, note_id: str) -> int | None:
-        """A note's row; None where it is not in the table."""
+        """A note's row; None if it is not in the table."""
         ...
 
     def columns(self) -> Columns:
@@ -64,12 +64,13 @@ class Sampled:
     """What is known of the whole memory where a table holds a part of it.
 
     ``scored`` are the rows that may be found; the others are there for their words and vectors, as context.
-    ``standing`` tells for how many notes each row stands where measures are standardized. Both have shape ``(n,)``.
+    ``row_weights`` are the numbers of notes that the rows represent when measures are standardized. Both have the shape
+    ``(n,)``.
     """
 
     census: Census
     scored: NDArray[np.bool_]
-    standing: NDArray[np.float64]
+    row_weights: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Ranking:
     signals: Sequence[Signal]
     fused: Fused
     mask: NDArray[np.bool_]
-    lent: Mapping[int, Link]
+    gains: Mapping[int, Link]
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -116,7 +117,7 @@ class Ranking:
     def _hit(self, row: int, rank: int, note: Note, walked: Iterable[Link | None]) -> Hit:
         return Hit.model_construct(
             note=note, rank=rank, score=float(self.fused.scores[row]), signals=self.signals_of(row), why=self.why(row),
-            via=tuple(dict.fromkeys(link for link in (*walked, self.lent.get(row)) if link is not None)),
+            via=tuple(dict.fromkeys(link for link in (*walked, self.gains.get(row)) if link is not None)),
         )  # fmt: skip
 
     def signals_of(self, row: int) -> dict[str, float]:
@@ -127,10 +128,10 @@ class Ranking:
         """A sentence of the heaviest signals that have something to say."""
         parts = self.fused.parts
         said: list[tuple[float, _Reason]] = [(float(parts[s.NAME][row]), s.reason) for s in self.signals]
-        if row in self.lent:
+        if row in self.gains:
             said.append((float(parts[LINKED][row]), self._linked))
         speaking = sorted((pair for pair in said if pair[0] > 0), key=lambda pair: -pair[0])
-        reasons = list(islice(filter(None, (told(self.scan, row) for _, told in speaking)), _REASONS))
+        reasons = list(islice(filter(None, (reason(self.scan, row) for _, reason in speaking)), _REASONS))
         if not reasons:
             return "Nothing in it stands out for this question; it is the nearest there is."
         sentence = "; ".join(reasons)
@@ -138,7 +139,7 @@ class Ranking:
 
     def _linked(self, scan: Scan, row: int) -> str:
         del scan
-        return f"it is linked to one of the best notes: {self.lent[row].reason}"
+        return f"it is linked to one of the best notes: {self.gains[row].reason}"
 
     def _ways(self, row: int) -> list[list[int]]:
         """The rows on the way to each message around a note that speaks for it.
@@ -178,42 +179,42 @@ def rank(
     scan = ExactScan(query, columns, config, sampled.census if sampled else None)
     if route is not None:
         scan = RoutedScan(query, columns, config, allowed_mask, k, route)
-    fusion = Fusion(scan, signals, allowed_mask, config.weights, sampled.standing if sampled else None)
+    fusion = Fusion(scan, signals, allowed_mask, config.weights, sampled.row_weights if sampled else None)
     ranking = Ranking(index, scan, signals, fusion.fused(), fusion.mask, {})
     if links_of is None or not config.expansion:
         return ranking
-    lent = _lent(ranking, allowed_mask, links_of)
-    fusion.include(np.array(list(lent), np.int64))
+    gains = _gains(ranking, allowed_mask, links_of)
+    fusion.include(np.array(list(gains), np.int64))
     values = np.zeros(columns.n)
-    for row, (value, _) in lent.items():
+    for row, (value, _) in gains.items():
         values[row] = value
     fused, part = fusion.fused(), config.expansion * values
     expanded = Fused(fused.scores + part, {**fused.values, LINKED: values}, {**fused.parts, LINKED: part})
-    return replace(ranking, fused=expanded, mask=fusion.mask, lent={row: link for row, (_, link) in lent.items()})
+    return replace(ranking, fused=expanded, mask=fusion.mask, gains={row: link for row, (_, link) in gains.items()})
 
 
 LINKED = "linked"
-"""What a hit's ``signals`` call that which links of better notes lend it."""
+"""The name in a hit's ``signals`` of what it gains by links of better notes."""
 
 
-def _lent(
+def _gains(
     ranking: Ranking, allowed: NDArray[np.bool_], links_of: Linked
 ) -> dict[int, tuple[float, Link]]:
-    """What the links of the best notes lend to which rows, and the link that lends most.
+    """What rows gain by the links of the best notes, and the link of the highest gain.
 
-    An assistant's notes neither lend nor borrow: they take up all that was said, and are linked to all of it.
+    An assistant's notes take no part: they repeat all that was said, and are linked to all of it.
     """
     index, columns, scores = ranking.index, ranking.scan.columns, ranking.fused.scores
-    told = np.array([*(speaker.lower() not in _ASSISTANTS for speaker in columns.speakers), True])
+    takes_part = np.array([*(speaker.lower() not in _ASSISTANTS for speaker in columns.speakers), True])
     top = ranking.top(_FIELD)
     seeds = {
         index.ids[row]: float(scores[row] - scores[top[-1]])
         for row in top[:_SEEDS]
-        if told[columns.speaker[row]] and scores[row] > scores[top[-1]]
+        if takes_part[columns.speaker[row]] and scores[row] > scores[top[-1]]
     }
     found = graph.activation(seeds, links_of(list(seeds), graph.WALKED)) if seeds else {}
-    reached = {row: lent for note_id, lent in found.items() if (row := index.row(note_id)) is not None}
-    return {row: lent for row, lent in reached.items() if allowed[row] and told[columns.speaker[row]]}
+    reached = {row: gain for note_id, gain in found.items() if (row := index.row(note_id)) is not None}
+    return {row: gain for row, gain in reached.items() if allowed[row] and takes_part[columns.speaker[row]]}
 
 
 def allowed_rows(index: Table, allowed: Filter) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
-"""Searching a memory too large to be held here: its store names the notes that may answer, and only these are read.
+"""Searching a memory that is too large to be read: its store names the candidates, and only these are read.
 
-They are scored as in any other search, by the same signals. Which notes they are follows from the question and the
-memory alone: what is kept of them between searches saves time, and changes nothing.
+They are scored by the same signals as in any other search. The candidates follow from the question and the memory
+alone; the rows that are kept between searches only save time.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from zettel.model import Link, LinkKind
 from zettel.protocols import CandidateSource, Columns, Posting, Query, Signal
 from zettel.scoring import Census
 
-_CANDIDATES = 200  # notes scored because their vectors are nearest, and as many because of their words: the fewest
-_BEST = 50  # best notes whose neighbors are scored too: the fewest
-_FEW = 2000  # notes that are all scored where a filter lets no more through
-_LISTED = 2000  # notes listed by their words, of which those beyond the candidates are only sampled: the fewest
-_EVENLY = 50  # notes taken evenly from that rest
-_SAMPLE = 400  # notes taken by lot from all that a filter lets through
-_STEP = 16  # by which that lot is at most widened at once, where a filter lets through so few that it finds too few
-_HELD = 20_000  # rows kept for later searches
+_CANDIDATES = 200  # at least so many notes are scored for their vectors, and as many for their words
+_BEST = 50  # the messages around at least so many of the best notes are scored, too
+_FEW = 2000  # if no more notes than these meet a filter, all are scored
+_LISTED = 2000  # at least so many notes are listed by their words; those that are no candidates are sampled
+_EVENLY = 50  # the size of that sample, taken evenly from the list
+_SAMPLE = 400  # the size of the sample of all notes that meet a filter
+_STEP = 16  # if too few notes of a sample meet the filter, its share grows by at most this factor at once
+_KEPT = 20_000  # the number of rows that are kept for later searches
 
 
 class Part:
@@ -82,7 +82,7 @@ class Part:
         return len(self.ids)
 
     def row(self, note_id: str) -> int | None:
-        """A note's row; None where it is not in the table."""
+        """A note's row; None if it is not in the table."""
         row = self._index.row(note_id)
         place = -1 if row is None else int(self._place[row])
         return place if place >= 0 else None
@@ -107,7 +107,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Let:
-    """What a filter lets through: all of it where that is little, else a sample by lot, and its share."""
+    """The notes that meet a filter: all of them if they are few, else a sample; and the share that the sample is."""
 
     ids: Sequence[str]
     share: float
@@ -119,24 +119,24 @@ class _Let:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The notes by which a question's measures are standardized; most of its hits are among them.
+    """The notes by which measures are standardized; most of the hits are among them.
 
-    ``standing`` tells for how many notes each of those stands that have one of its words.
+    ``weights`` has, for each listed note with a word of the question, the number of notes that it represents.
     """
 
     ids: frozenset[str]
     near: Sequence[str]
-    standing: Mapping[str, float]
+    weights: Mapping[str, float]
     let: _Let
 
 
 class Shortlist:
-    """Searches a store by the shortlists it gives; what it has read is kept until the store's head moves.
+    """Searches a store by the candidates that it names; what was read is kept until the store's head moves.
 
-    Scored are the notes nearest to the question, those that have most to do with its words, and the notes around the
-    latter; then those around the best, and those that links of the best lead to. By how much a value stands out among
-    all notes is estimated from three samples: the best notes of either kind, each standing for itself; some of the
-    other notes that have a word of the question, evenly from the list of them; and a sample of all notes by lot.
+    Scored are the notes nearest to the question, those with most of its words, and the messages around the latter; then
+    the messages around the best notes, and the notes that links of the best ones lead to. Mean and spread over all
+    notes are estimated from three samples: the best notes of either kind, which count once each; some of the other
+    notes with a word of the question, taken evenly from a list; and a sample of all notes.
     """
 
     def __init__(self, store: CandidateSource, fingerprint: str, config: Config, empty: ExactIndex) -> None:
@@ -145,7 +145,7 @@ class Shortlist:
         self._config = config
         self._head = 0
         self._index = empty
-        self._whole: set[str] = set()  # notes that are held with all messages around them
+        self._complete: set[str] = set()  # notes that were read with all messages around them
         self._last: tuple[Filter, _Let] | None = None
 
     def present(self) -> datetime:
@@ -155,15 +155,14 @@ class Shortlist:
     def rank(
         self, query: Query, allowed: Filter, signals: Sequence[Signal], k: int, forced: Collection[str] = ()
     ) -> Ranking | None:
-        """Score the notes that a question may find, and those ``forced``, if the filter lets them through.
+        """Score the candidates of a question, and the notes in ``forced``, if they meet the filter.
 
-        None where there is nothing to be looked at.
-        To be called inside ``at_one_head`` of the store.
+        Returns None if there is no note to score. To be called inside ``at_one_head`` of the store.
         """
         head = self._store.head()
-        if head != self._head or len(self._index) > _HELD:
+        if head != self._head or len(self._index) > _KEPT:
             self._head, self._index, self._last = head, self._index.empty(), None
-            self._whole.clear()
+            self._complete.clear()
         n_notes, n_terms = self._store.census()
         census = Census(n_notes, n_terms, self._store.frequencies(query.terms))
         chosen = self._choose(query, allowed, k, n_notes)
@@ -175,13 +174,12 @@ class Shortlist:
             return found
 
         def ranked(ids: frozenset[str]) -> Ranking:
-            part = Part(self._index, self._hold(ids))
-            standing = _standing(part, chosen, query, allowed)
-            sampled = Sampled(census, part.scored, standing)
+            part = Part(self._index, self._read(ids))
+            sampled = Sampled(census, part.scored, _row_weights(part, chosen, query, allowed))
             return rank(part, query, allowed, signals, self._config, links_of, k=k, sampled=sampled)
 
         scored = chosen.ids.union(forced)
-        if not len(self._hold(scored)):
+        if not len(self._read(scored)):
             return None
         first = ranked(scored)
         if chosen.let.is_all:
@@ -202,15 +200,15 @@ class Shortlist:
         rest = saying[wanted:]
         step = max(1, ceil(len(rest) / _EVENLY))
         some = rest[step // 2 :: step]
-        standing = dict.fromkeys(saying[:wanted], 1.0) | dict.fromkeys(some, len(rest) / max(len(some), 1))
-        self._hold({*near, *standing, *let.ids})
-        if len(saying) >= listed:  # there are more, for which the sample speaks
+        weights = dict.fromkeys(saying[:wanted], 1.0) | dict.fromkeys(some, len(rest) / max(len(some), 1))
+        self._read({*near, *weights, *let.ids})
+        if len(saying) >= listed:  # there may be more, which the sample represents
             unlisted = self._saying(query.terms, let.ids).difference(saying)
-            standing |= dict.fromkeys(unlisted, 1 / let.share)
-        return _Chosen(frozenset({*near, *standing, *let.ids, *self._around(standing)}), near, standing, let)
+            weights |= dict.fromkeys(unlisted, 1 / let.share)
+        return _Chosen(frozenset({*near, *weights, *let.ids, *self._around(weights)}), near, weights, let)
 
     def _let_through(self, allowed: Filter, n_notes: int) -> _Let:
-        """What a filter lets through; asked of the store again only where it is not the filter of the last search."""
+        """The notes that meet a filter; the store is asked only if it is not the filter of the last search."""
         if self._last is not None and self._last[0] == allowed:
             return self._last[1]
         few = self._store.passing(allowed, _FEW)
@@ -227,12 +225,12 @@ class Shortlist:
         return let
 
     def _saying(self, stems: Iterable[str], ids: Iterable[str]) -> set[str]:
-        """Those of some notes held that have a stem."""
+        """Those of some notes, which were read, that have a stem."""
         found = {self._index.ids[row] for stem in stems for row in self._index.posting(stem).rows.tolist()}
         return found.intersection(ids)
 
     def _around(self, ids: Iterable[str]) -> set[str]:
-        """The messages around notes that are held."""
+        """The messages around notes that were read."""
         windows = self._index.columns().windows[self._rows(ids)]
         return {self._index.ids[row] for row in np.unique(windows[windows >= 0]).tolist()}
 
@@ -240,11 +238,11 @@ class Shortlist:
         rows = (self._index.row(note_id) for note_id in ids)
         return np.array([row for row in rows if row is not None], np.int64)
 
-    # ------------------------------------------------------------------ what is held
+    # ---------------------------------------------------------------- reading notes
 
-    def _hold(self, ids: set[str] | frozenset[str]) -> NDArray[np.int64]:
-        """The rows of notes, which are read where they, or the messages around them, are not held."""
-        fresh = sorted(ids.difference(self._whole))
+    def _read(self, ids: set[str] | frozenset[str]) -> NDArray[np.int64]:
+        """The rows of notes; notes without a row, and the messages around them, are read from the store."""
+        fresh = sorted(ids.difference(self._complete))
         if fresh:
             around = self._store.around(fresh, self._config.window)
             missing = [note_id for note_id in dict.fromkeys((*fresh, *around)) if self._index.row(note_id) is None]
@@ -253,32 +251,32 @@ class Shortlist:
             stored = self._store.passages(keys.values())
             there = [note for note in notes if keys[note.id] in stored]
             self._index.put(there, {note.id: stored[keys[note.id]] for note in there})
-            self._whole.update(fresh)
+            self._complete.update(fresh)
         return self._rows(ids)
 
 
-def _standing(part: Part, chosen: _Chosen, query: Query, allowed: Filter) -> NDArray[np.float64]:
-    """For how many notes each row stands where measures are standardized, shape ``(n,)``.
+def _row_weights(part: Part, chosen: _Chosen, query: Query, allowed: Filter) -> NDArray[np.float64]:
+    """The number of notes that each row represents when measures are standardized, shape ``(n,)``.
 
-    A note that has a word of the question, or has it near, is met by way of each note around it that has one, and by
-    itself: it stands for the mean of those that such notes stand for (a multiplicity estimator, Sirken 1970).
+    A note is reached by itself, if it has a word of the question, and by each note around it that has one. Its weight
+    is the mean of the weights of these notes (a multiplicity estimator, Sirken 1970).
     """
     columns, let = part.columns(), chosen.let
-    standing = np.zeros(columns.n)
-    standing[part.rows(let.ids)] = 1 / let.share
-    standing[part.rows(chosen.near)] = 1
-    if chosen.standing:
-        says = np.zeros(columns.n + 1, np.bool_)  # the last, read as -1, is for places without a neighbor
+    weights = np.zeros(columns.n)
+    weights[part.rows(let.ids)] = 1 / let.share
+    weights[part.rows(chosen.near)] = 1
+    if chosen.weights:
+        says = np.zeros(columns.n + 1, np.bool_)  # the last element, index -1, is for missing neighbors
         for stem in query.terms:
             says[columns.posting(stem).rows] = True
         says[:-1] &= allowed_rows(part, allowed)
         own = np.zeros(columns.n + 1)
-        for note_id, stands_for in chosen.standing.items():
+        for note_id, weight in chosen.weights.items():
             row = part.row(note_id)
             if row is not None:  # a store's indexes may be behind its notes
-                own[row] = stands_for
-        met = np.column_stack([np.arange(columns.n), columns.windows])
-        ways = says[met].sum(axis=1)
+                own[row] = weight
+        reached_by = np.column_stack([np.arange(columns.n), columns.windows])
+        ways = says[reached_by].sum(axis=1)
         by_words = np.intersect1d(np.flatnonzero(ways), part.rows(chosen.ids))
-        standing[by_words] = (own * says)[met[by_words]].sum(axis=1) / ways[by_words]
-    return standing
+        weights[by_words] = (own * says)[reached_by[by_words]].sum(axis=1) / ways[by_words]
+    return weights
