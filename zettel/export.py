@@ -1,8 +1,8 @@
 """Exports: a memory as JSONL, and back.
 
 The first line tells what it is and how many lines follow; then come, one a line, the notes and links, or with history
-all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made anew. So is
-the topic tree where the history is: notes are seated anew.
+all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made again.
+Without the history the topic tree is left out, too: notes are inserted into a new one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _LARGEST = 2**53  # of a topic's numbers: what every reader of JSON can tell apa
 
 
 class _Topic(BaseModel):
-    """A topic as a change leaves it; ``name`` is empty where it told of an erased note."""
+    """A topic as a change leaves it; ``name`` is empty if it quoted an erased note."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -225,7 +225,7 @@ def _refuse(constant: str) -> None:
 
 
 def _unfit_note(export: Export) -> str:
-    """What is wrong with the first note that no memory could have held; "" where there is none."""
+    """What is wrong with the first note that no memory can have; "" if there is none."""
     for note in export.notes:
         if not note.text.strip() or not note.id.isprintable() or not note.id:
             return f"note {note.id!r} has no text, or no proper id"

@@ -1,4 +1,4 @@
-"""The one sentence that says what a message refers to: who said it, when, in which session, and to what it answers."""
+"""The context of a message as one sentence: who said it, when, in which session, and in answer to what."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zettel.text import shorten
 from zettel.times import TimeMention, describe, describe_interval
 
 QUOTE_LENGTH = 80
-"""Longest quotation of the answered message, in characters."""
+"""The highest number of characters that are quoted of the answered message."""
 
 _MAX_NAME = 60
 _MAX_TIMES = 3
@@ -19,14 +19,14 @@ _MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
 
 
 def one_line(text: str) -> str:
-    """``text`` without code blocks, Markdown marks and control characters, its white space single spaces."""
+    """``text`` without code blocks, Markdown marks and control characters, with single spaces as white space."""
     return " ".join(_MARKUP.sub(" ", text).split())
 
 
 def shortened(text: str, limit: int = QUOTE_LENGTH) -> str:
     """``text`` on one line, cut on a word boundary to at most ``limit`` characters, the ellipsis included.
 
-    Double quotes become single ones, so that the result can stand between double quotes.
+    Double quotes become single ones, so that the result can be put between double quotes.
     """
     # A cut far beyond the limit keeps a message of a megabyte from being cleaned for its first eighty characters.
     return shorten(one_line(text[: limit * 50]).translate(_SINGLE_QUOTES), limit)
@@ -50,9 +50,9 @@ def session_name(utterance: Utterance) -> str:
 
 
 def context(utterance: Utterance, mentions: list[TimeMention], keywords: tuple[str, ...]) -> tuple[str, bool]:
-    """The sentence, and whether it quotes the answered message; "" where there is nothing to tell.
+    """The sentence, and whether it quotes the answered message; "" if nothing is known.
 
-    ``mentions`` are the times in the utterance; those that only its own time makes clear are told with their dates.
+    ``mentions`` are the times in the utterance; those that depend on its time are given with their dates.
     """
     quote = shortened(utterance.answers_text or "")
     parts = [_opening(utterance), _answering(utterance, quote)]
@@ -107,7 +107,7 @@ def _listed(words: tuple[str, ...]) -> str:
 
 
 def _finished(sentence: str) -> str:
-    """A capital at the start where it begins with a word of ours, a full stop at the end."""
+    """The sentence with a full stop, and with a capital if its first word is one of ours."""
     if not sentence:
         return ""
     first = sentence.split(" ", 1)[0]

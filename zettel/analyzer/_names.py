@@ -20,7 +20,7 @@ _MAX_WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as written, and what it names; ``kind`` is "" where the rules cannot tell."""
+    """A name as written, and what it names; ``kind`` is "" if the rules don't decide it."""
 
     text: str
     kind: Kind
@@ -84,11 +84,11 @@ def with_known(named: Sequence[Name], words: Sequence[Word], known: str | None) 
 
 
 def with_labels(found: list[Name], labelled: Sequence[Name]) -> list[Name]:
-    """``found``, each with the kind a trained pipeline gives it where the rules had none, and what it found besides."""
+    """``found``, each with a kind from a trained pipeline if the rules gave none, and further names that it found."""
     kinds = {name.text.lower(): name.kind for name in labelled}
-    told = [Name(name.text, name.kind or kinds.get(name.text.lower(), "")) for name in found]
+    labeled = [Name(name.text, name.kind or kinds.get(name.text.lower(), "")) for name in found]
     known = [name.text.lower() for name in found]
-    return told + [name for name in labelled if not any(_overlap(name.text.lower(), other) for other in known)]
+    return labeled + [name for name in labelled if not any(_overlap(name.text.lower(), other) for other in known)]
 
 
 def _overlap(one: str, other: str) -> bool:

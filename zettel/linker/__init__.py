@@ -14,15 +14,15 @@ from zettel.protocols import Arrival, LinkRule
 
 
 def link(
-    arrival: Arrival, rules: Sequence[LinkRule], standing: Callable[[str], Sequence[Link]],
+    arrival: Arrival, rules: Sequence[LinkRule], known_links: Callable[[str], Sequence[Link]],
     asking: Asking | None = None,
 ) -> list[LinkChange]:  # fmt: skip
-    """The changes that link an arriving note. ``standing`` gives a note's links as they are before.
+    """The changes that link an arriving note. ``known_links`` gives the links of a note before the arrival.
 
     Rules propose in the order given; if two propose the same link, it is the first one's. A rule with an open question
     proposes nothing, and ``asking`` says so. A link that does not name its rule gets the name of its kind.
     """
-    bounds, asking = _Bounds(standing), asking or Asking()
+    bounds, asking = _Bounds(known_links), asking or Asking()
     for rule in rules:
         for new in sorted(links_of(rule, arrival, asking), key=lambda new: (-new.weight, new.key)):
             if new.kind == rule.KIND and new.source_id != new.target_id and arrival.note.id in new.key[:2]:
@@ -37,18 +37,18 @@ def _signed(link: Link) -> Link:
 class _Bounds:
     """The links of notes as the changes so far leave them, and what may be changed yet."""
 
-    def __init__(self, standing: Callable[[str], Sequence[Link]]) -> None:
+    def __init__(self, known_links: Callable[[str], Sequence[Link]]) -> None:
         self.changes: list[LinkChange] = []
-        self._standing = standing
+        self._known_links = known_links
         self._links: dict[str, dict[tuple[str, str, str], Link]] = {}
 
     def propose(self, new: Link, arriving: str, degree: int) -> None:
         """Bring a link, where the arriving note has room for it, and the other has too, or a weaker one."""
         if new.key in self._of(arriving) or len(self._made(arriving, new.kind)) >= degree:
             return
-        held = self._made(new.target_id if new.source_id == arriving else new.source_id, new.kind)
-        if len(held) >= degree:
-            weakest = min(held, key=lambda old: (old.weight, old.key))
+        present = self._made(new.target_id if new.source_id == arriving else new.source_id, new.kind)
+        if len(present) >= degree:
+            weakest = min(present, key=lambda old: (old.weight, old.key))
             if weakest.weight >= new.weight:
                 return
             self.changes.append(link_change(weakest, gone=True))
@@ -60,7 +60,7 @@ class _Bounds:
 
     def _of(self, note_id: str) -> dict[tuple[str, str, str], Link]:
         if note_id not in self._links:
-            self._links[note_id] = {old.key: old for old in self._standing(note_id)}
+            self._links[note_id] = {old.key: old for old in self._known_links(note_id)}
         return self._links[note_id]
 
     def _made(self, note_id: str, kind: LinkKind) -> list[Link]:

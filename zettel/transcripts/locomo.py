@@ -3,7 +3,7 @@
 The root is a list of samples, one sample, or the conversation of one. Only the conversation is read; the questions,
 observations and summaries that come with it are not. A caption stands for a shared image, and is part of the text.
 
-A session's date and time are those of each of its turns; where one is written but can't be read, its turns are
+A session's date and time are those of each of its turns; if it is written but can't be read, its turns are
 problems, since a note's time can't be added later. REALTALK's chats are read as well: they have the same layout, but
 call a turn's text ``clean_text``, and give each turn a ``date_time`` of its own.
 """
@@ -74,7 +74,7 @@ def _likeness(item: object) -> float:
 
 
 def _conversation(sample: object) -> dict[str, Any]:
-    """The conversation of a sample, or the sample itself where it is one; empty where it is neither."""
+    """The conversation of a sample, or the sample itself if it is one; empty if it is neither."""
     if not isinstance(sample, dict):
         return {}
     inner = sample.get("conversation", sample)
@@ -102,25 +102,25 @@ def _read_sample(sample: object, place: str, fallback: str, raw: str) -> Iterato
         yield Problem(place=f"{place}.sample_id".lstrip("."), reason=fault)
         return
     for name in names:
-        where = f"{place}.{name}".lstrip(".")
+        in_session = f"{place}.{name}".lstrip(".")
         turns = conversation[name]
         if not isinstance(turns, list):
-            yield Problem(place=where, reason=f"a session must be a list of turns, not {shown(turns)}")
+            yield Problem(place=in_session, reason=f"a session must be a list of turns, not {shown(turns)}")
             continue
-        yield from _read_session(turns, where, conversation_id, name, conversation.get(f"{name}_date_time"), raw)
+        yield from _read_session(turns, in_session, conversation_id, name, conversation.get(f"{name}_date_time"), raw)
 
 
 def _read_session(
-    turns: list[Any], where: str, conversation_id: str, session_id: str, date_time: object, raw: str
+    turns: list[Any], in_session: str, conversation_id: str, session_id: str, date_time: object, raw: str
 ) -> Iterator[Entry | Problem]:
     dated: _Time = (None, None)
     undated = None
     try:
         dated = _time(date_time)
     except _BadTurnError as error:
-        undated = f"the time of its session: {error}, or remove it where it isn't known"
+        undated = f"the time of its session: {error}, or remove it if it isn't known"
     for i, turn in enumerate(turns):
-        place = f"{where}[{i}]"
+        place = f"{in_session}[{i}]"
         try:
             speaker, (text, attachments), message_id, own = _turn(turn, raw)
             if undated is not None and own[0] is None:
@@ -147,7 +147,7 @@ class _BadTurnError(ValueError):
 
 
 _Time: TypeAlias = tuple[datetime | None, TimePrecision | None]
-_Told: TypeAlias = tuple[str, tuple[Attachment, ...]]
+_Said: TypeAlias = tuple[str, tuple[Attachment, ...]]
 
 
 def _time(value: object) -> _Time:
@@ -159,7 +159,7 @@ def _time(value: object) -> _Time:
         raise _BadTurnError(str(error)) from None
 
 
-def _turn(turn: object, raw: str) -> tuple[str, _Told, str | None, _Time]:
+def _turn(turn: object, raw: str) -> tuple[str, _Said, str | None, _Time]:
     """Speaker, text with caption, id, and own time of a turn."""
     if not isinstance(turn, dict):
         raise _BadTurnError(f'a turn must be an object with "speaker" and "text", not {shown(turn)}')
@@ -177,7 +177,7 @@ def _turn(turn: object, raw: str) -> tuple[str, _Told, str | None, _Time]:
     return speaker, (text, attachments), message_id, _time(turn.get("date_time"))
 
 
-def _text(turn: dict[str, Any]) -> _Told:
+def _text(turn: dict[str, Any]) -> _Said:
     """What was said, with what a shared image shows, and the place of the latter in it."""
     if "text" not in turn and "clean_text" not in turn:
         raise _BadTurnError('no "text"')
@@ -195,7 +195,7 @@ def _text(turn: dict[str, Any]) -> _Told:
 
 
 def _caption(value: object) -> str:
-    """What the shared images show; empty where there are none."""
+    """What the shared images show; empty if there are none."""
     captions: list[str] = []
     for caption in value if isinstance(value, list) else [value]:
         if isinstance(caption, str):
