@@ -45,13 +45,13 @@ def when(note: Note) -> str:
     return describe(note.time, note.time_precision or "second") if note.time else "time unknown"
 
 
-def stamp(moment: datetime) -> str:
+def stamp(time: datetime) -> str:
     """A time of the journal: "2025-03-04 18:30:05"."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{time:%Y-%m-%d %H:%M:%S}"
 
 
 def origin(source: Source) -> str:
-    """Where a text comes from: file, place in it, conversation, session and message, each told once."""
+    """Where a text comes from: file, place in it, conversation, session and message, each only once."""
     parts = [file_name(source.uri)] if source.uri else []
     parts += [source.span] if source.span else []
     parts += [f"conversation {source.conversation_id}"] if source.conversation_id and not source.uri else []

@@ -24,7 +24,7 @@ from zettel.store._shared import making_sense
 APPLICATION_ID = 0x5A45544C  # "ZETL": tells a zettel memory from another program's database
 
 
-#: What SQLite answers where it can't make the shared-memory file that reading in WAL mode needs.
+#: The answer of SQLite if it can't make the shared-memory file that reading in WAL mode needs.
 _NO_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 # ----------------------------------------------------------------- migrations

@@ -93,7 +93,7 @@ class Candidates(ABC):
             n *= _WIDER
 
     def passing(self, allowed: Filter, at_most: int) -> list[str] | None:
-        """All notes let through where they are ``at_most`` so many; None where there are more."""
+        """All notes that meet the filter, if they are at most ``at_most``; None if there are more."""
         condition, values = self._condition(allowed)
         limit = "" if allowed.where else f" LIMIT {at_most + 1:d}"
         query = f"MATCH (n:Note {{namespace: $ns}}) WHERE {condition} RETURN n.id, n.metadata{limit}"
@@ -101,7 +101,7 @@ class Candidates(ABC):
         return ids if len(ids) <= at_most else None
 
     def sampled(self, allowed: Filter, share: float) -> list[str]:
-        """The notes let through whose lot is below ``share``."""
+        """The notes that meet the filter and whose sample keys are below ``share``."""
         condition, values = self._condition(allowed)
         query = f"""MATCH (n:Note {{namespace: $ns}}) WHERE n.lot < $share AND {condition}
                     RETURN n.id, n.metadata ORDER BY n.ordinal"""
@@ -114,7 +114,7 @@ class Candidates(ABC):
         return [str(other) for (other,) in found]
 
     def newest_time(self) -> datetime | None:
-        """When the newest thing happened that a search shows unasked; None where no time is known."""
+        """When the newest thing happened that a search shows unasked; None if no time is known."""
         found = self._rows(_NEWEST, searched=list(SEARCHED))
         return rows.native(found[0][0]) if found else None
 

@@ -58,13 +58,13 @@ class Effects:
     before: dict[str, dict[str, Any]] = field(default_factory=dict)  # what ``fields`` were before the first commit
     links: dict[LinkKey, Linked] = field(default_factory=dict)
     topics: dict[int, TopicRow | None] = field(default_factory=dict)
-    sprouted: set[int] = field(default_factory=set)  # topics that were not there before
+    added_topics: set[int] = field(default_factory=set)  # topics that were not there before
     places: dict[str, int | None] = field(default_factory=dict)
     revisions: list[tuple[Revision, datetime, int]] = field(default_factory=list)
     erasures: list[tuple[Erasure, int]] = field(default_factory=list)
     mentions: dict[str, list[int]] = field(default_factory=dict)  # the commits that speak of each note
 
-    def seat(self, note_id: str) -> int | None:
+    def place_of(self, note_id: str) -> int | None:
         """The topic in which the commits leave a note that they bring."""
         return self.places.get(note_id)
 
@@ -138,7 +138,7 @@ def _add(sum_: Effects, change: Change, commit: int, arrivals: Arrivals) -> None
             sum_.links[key] = Linked(first, None if after is None else dict(after), commit)
         case TopicChange(topic_id=topic_id, before=before, after=after):
             if before is None and topic_id not in sum_.topics:
-                sum_.sprouted.add(topic_id)
+                sum_.added_topics.add(topic_id)
             sum_.topics[topic_id] = None if after is None else TopicRow(**after)  # type: ignore[arg-type]  # as journalled
         case Placement(note_id=note_id, after=topic):
             sum_.places[note_id] = topic

@@ -132,7 +132,7 @@ def note(address: str, row: Sequence[Any]) -> Note:
 
 
 def _value(field: KeptField, value: Any) -> Any:
-    """A field's value from a property; its default where the property is missing."""
+    """A field's value from a property; its default if the property is missing."""
     if value is None:
         return deepcopy(field.default)
     if field.form in ("json", "parts"):
@@ -174,15 +174,15 @@ def link_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def link(source: str, target: str, kind: LinkKind, values: Sequence[Any]) -> Link:
     """A link from the properties of its relationship, in the order of ``LINK_PROPERTIES``."""
-    held = {name: value for name, value in zip(LINK_PROPERTIES, values, strict=True) if value is not None}
+    given = {name: value for name, value in zip(LINK_PROPERTIES, values, strict=True) if value is not None}
     fields: dict[str, Any] = {**LINK_FIELDS.defaults(), **_DRAWN}
     for name, parts in _LINK_PARTS.items():
         field = LINK_FIELDS.by_name[name]
-        if not field.always and (found := {part: held[part] for part in parts if part in held}):
+        if not field.always and (found := {part: given[part] for part in parts if part in given}):
             with suppress(ValueError, TypeError):  # people may have written anything there; a check finds it
                 fields[name] = field.parse(found) if field.parts and field.parse else _value(field, found[name])
-        elif name in held:
-            fields[name] = held[name]
+        elif name in given:
+            fields[name] = given[name]
     return Link.model_construct(source_id=source, target_id=target, kind=kind, **fields)
 
 
@@ -242,7 +242,7 @@ def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[st
         "caption": f"{commit.id} {commit.cause}",
         "n_changes": len(commit.changes),
         "payload": payload,
-        # By these a payload's ordinals are told, whatever becomes of the notes' nodes.
+        # A payload has ordinals, which these resolve, whatever happens to the nodes of the notes.
         "note_ordinals": [change.ordinal for change in arrivals],
         "note_ids": [change.note_id for change in arrivals],
     }

@@ -100,13 +100,13 @@ def create(connection: Connection) -> None:
 
 
 def create_vectors(connection: Connection, dimension: int) -> str:
-    """Create the index of vectors where it is missing; returns why the server can't, "" where it can.
+    """Create the index of vectors if it is missing; returns why the server can't, or "" if it can.
 
     A server without vector indexes keeps a memory all the same; only searches for candidates need one.
     """
     try:
-        held = connection.rows(_DIMENSION, name=VECTORS)
-        if held and held[0][0] not in (None, dimension):  # of vectors that have all gone: a place has one embedder
+        found = connection.rows(_DIMENSION, name=VECTORS)
+        if found and found[0][0] not in (None, dimension):  # of vectors that have all gone: a place has one embedder
             connection.define(f"DROP INDEX {VECTORS} IF EXISTS")
         _create(connection, {VECTORS: statements(dimension)[VECTORS]})
     except StoreError as error:

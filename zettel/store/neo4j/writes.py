@@ -105,7 +105,7 @@ class _Writer:
         self._link()
         self._plant()
         self._place()
-        self._fell()
+        self._remove_topics()
         self._erase()
         self._rewrite(rewrites)
         self._mention()
@@ -168,7 +168,7 @@ class _Writer:
         items = [item for name in ("keywords", "tags", "entities") for item in fields.get(name) or ()]
         return {
             **rows.field_properties(fields),
-            "topic": self._effects.seat(note_id),
+            "topic": self._effects.place_of(note_id),
             "terms": rows.found_by(self._graph.namespace, text, fields.get("context") or "", items),
         }
 
@@ -281,7 +281,7 @@ class _Writer:
             return
         after = {**self._graph.topics, **{i: row for i, row in changed.items() if row is not None}}
         for topic_id in [i for i, row in changed.items() if row is None]:
-            if after.pop(topic_id, None) is None and topic_id not in self._effects.sprouted:
+            if after.pop(topic_id, None) is None and topic_id not in self._effects.added_topics:
                 raise StoreDamagedError(f"topic {topic_id} is not there: run zettel neo4j check")
         for topic_id, row in after.items():
             if row.parent is not None and row.parent not in after:
@@ -312,9 +312,9 @@ class _Writer:
             cypher.SEAT, [[i, topic] for i, topic in staying.items() if topic is not None], expect="places in topics"
         )  # fmt: skip
 
-    def _fell(self) -> None:
-        felled = [i for i, row in self._effects.topics.items() if row is None and i not in self._effects.sprouted]
-        self._each(cypher.FELL, felled, expect="topics that go")
+    def _remove_topics(self) -> None:
+        removed = [i for i, row in self._effects.topics.items() if row is None and i not in self._effects.added_topics]
+        self._each(cypher.FELL, removed, expect="topics that go")
 
     # ------------------------------------------------------------------- journal
 
