@@ -59,6 +59,7 @@ class Intake:
     cause: Cause
     _analyses: dict[_Heard, Analysis] = field(default_factory=dict)
     _passages: dict[str, Passages] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)  # of vectors, by the name of a note
 
     # --------------------------------------------------------------------- reading
 
@@ -74,10 +75,17 @@ class Intake:
     def unasked(self, arriving: Arriving, fingerprint: str) -> Unasked:
         """What is not known yet of all that ``decide`` needs; vectors that the store has are known."""
         utterances = {key: u for u in arriving.utterances if (key := _heard(u)) not in self._analyses}
-        notes = {vector_key(fingerprint, note): note for note in (_bare(*named) for named in arriving.new)}
+        notes = {self._key(fingerprint, named): named for named in arriving.new}
         missing = {key: note for key, note in notes.items() if key not in self._passages}
         stored = self.reader.passages(missing) if missing else {}
-        return Unasked(utterances, {key: note for key, note in missing.items() if key not in stored})
+        return Unasked(utterances, {key: _bare(*named) for key, named in missing.items() if key not in stored})
+
+    def _key(self, fingerprint: str, named: _Named) -> str:
+        """The key of a new note's vectors, which its annotations don't bear on."""
+        _, name, _ = named
+        if name not in self._keys:
+            self._keys[name] = vector_key(fingerprint, _bare(*named))
+        return self._keys[name]
 
     def _name(self) -> tuple[list[str], list[_Named]]:
         """The id of each item's note, and those that are new, with the ordinal and the name they get."""
@@ -153,14 +161,15 @@ class Intake:
         """
         analyses = [self._analyses[_heard(utterance)] for utterance in arriving.utterances]
         notes = [_note(*named, analysis, by) for named, analysis in zip(arriving.new, analyses, strict=True)]
-        keys = [vector_key(fingerprint, note) for note in notes]
+        keys = [self._key(fingerprint, named) for named in arriving.new]
         stored = self.reader.passages(keys)
         passages = {key: stored[key] if key in stored else self._passages[key] for key in keys}
         changes: list[Change] = [*arrivals.adopt()]
         for named, note, key, analysis, utterance in zip(
             arriving.new, notes, keys, analyses, arriving.utterances, strict=True
         ):
-            changes.append(_arriving(note, analysis, _note(*named, own_analysis(analysis, note.text), by)))
+            own = _note(*named, own_analysis(analysis, note.text), by) if analysis.derived_from else note
+            changes.append(_arriving(note, analysis, own))
             changes += arrivals.take_in(Newcomer(note, passages[key], utterance.answers_id))
         fresh = {key: passages[key] for key in keys if key not in stored}
         return Draft(self.cause, tuple(changes), tuple(zip(notes, keys, strict=True)), fresh)
@@ -214,7 +223,7 @@ def _arriving(note: Note, analysis: Analysis, own: Note) -> NoteChange:
     after = revisable_fields(note)
     return NoteChange(
         id="", note_id=note.id, ordinal=note.ordinal, after=after, derived_from=analysis.derived_from,
-        own=differing(revisable_fields(own), after) if analysis.derived_from else {},
+        own={} if own is note else differing(revisable_fields(own), after),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Codes:
         self.bits = bits
         self._words = np.empty((bits // 64, 0), np.uint64)
         self._n = 0
-        self._cosines = np.cos(np.pi * np.arange(bits + 1) / bits)
+        self._cosines = _cosines(bits)
 
     def cover(self, vectors: Vector) -> None:
         """Encode the vectors that are new since the last call: those beyond the number that has codes."""
@@ -87,6 +87,12 @@ def mark(bits: int, dimension: int) -> str:
     """A hash of the planes. Codes can be compared only if their marks are equal."""
     sides = np.packbits(_planes(bits, dimension) > 0).tobytes()
     return hashlib.blake2b(sides, digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _cosines(bits: int) -> NDArray[np.float64]:
+    """The cosine that each number of differing bits stands for, ``(bits + 1,)``."""
+    return np.cos(np.pi * np.arange(bits + 1) / bits)
 
 
 @lru_cache(maxsize=4)

@@ -91,6 +91,8 @@ class SQLiteFile:
         self._busy_timeout_s = busy_timeout_s
         self._is_alone = False
         self._is_inside = True  # in a transaction, or in the opening, that will end it
+        self._is_at_one_head = False
+        self._known_head: int | None = None  # inside ``at_one_head``, once it is read
         self._file: tuple[int, int] | None = None  # until it is known to be there
         with self._errors():
             self._db = self._connect()
@@ -257,11 +259,11 @@ class SQLiteFile:
             return
         try:  # before it begins: an interrupt may come as it has begun
             with self._errors():
-                self._is_inside = True
+                self._known_head, self._is_inside, self._is_at_one_head = None, True, True
                 self._db.execute("BEGIN")
             yield
         finally:
-            self._is_inside = False
+            self._known_head, self._is_inside, self._is_at_one_head = None, False, False
             try:  # without _errors, which would take it for one that was left over
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

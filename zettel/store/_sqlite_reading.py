@@ -50,10 +50,15 @@ class SQLiteReader(SQLiteFile):
 
     def head(self) -> int:
         """See ``protocols.Reader``."""
+        if self._known_head is not None:
+            return self._known_head
         with self._errors():
             if self._ns is None:
                 self._ns = self._namespace()
-            return int(self._one("SELECT coalesce(max(id), 0) FROM commits WHERE ns = ?", self._ns)[0])
+            head = int(self._one("SELECT coalesce(max(id), 0) FROM commits WHERE ns = ?", self._ns)[0])
+        if self._is_at_one_head:
+            self._known_head = head
+        return head
 
     def commits(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         """See ``protocols.Reader``."""
