@@ -34,14 +34,12 @@ def vector_key(fingerprint: str, note: Note) -> str:
     return hashlib.blake2b(seen, digest_size=12).hexdigest()
 
 
-def spans_of(embedder: Embedder, note: Note) -> list[Span]:
+def _spans_of(embedder: PassageEmbedder, note: Note) -> list[Span]:
     """The spans of a note's text that are embedded separately.
 
     Raises:
         EmbedderError: the embedder failed, or its spans do not cover the text.
     """
-    if not isinstance(embedder, PassageEmbedder):
-        return [(0, len(note.text))]
     with _errors_named(embedder):
         spans = [(int(start), int(end)) for start, end in embedder.spans(note.text, reserve=len(header(note)))]
     reached = 0
@@ -63,7 +61,10 @@ def embed_notes(embedder: Embedder, notes: Mapping[str, Note]) -> dict[str, Pass
     Raises:
         EmbedderError: the embedder returned something other than one finite unit vector a text.
     """
-    spans = {key: spans_of(embedder, note) for key, note in notes.items()}
+    if isinstance(embedder, PassageEmbedder):
+        spans = {key: _spans_of(embedder, note) for key, note in notes.items()}
+    else:
+        spans = {key: [(0, len(note.text))] for key, note in notes.items()}
     texts = [header(note) + note.text[a:b] for key, note in notes.items() for a, b in spans[key]]
     vectors = embed(embedder, texts)
     result, start = {}, 0

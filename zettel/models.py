@@ -25,6 +25,7 @@ class Models:
         self._loading = threading.RLock()
         self._turns = _FairLock()
         self._embedder: Embedder | None = None
+        self._shared: _Shared | None = None
         self._analyzer: Analyzer | None = None
 
     def embedder(self) -> Embedder:
@@ -36,8 +37,11 @@ class Models:
 
     def shared(self, embedder: Embedder) -> Embedder:
         """The embedder in a form that any thread may call: calls take turns, and a long one lets others in between."""
-        kind = _SharedPassages if isinstance(embedder, PassageEmbedder) else _Shared
-        return kind(embedder, self._turns)
+        shared = self._shared
+        if shared is None or not shared.is_of(embedder):
+            kind = _SharedPassages if isinstance(embedder, PassageEmbedder) else _Shared
+            shared = self._shared = kind(embedder, self._turns)
+        return shared
 
     def analyzer(self) -> Analyzer:
         """The analyzer, which any thread may call: calls take turns."""
@@ -52,7 +56,7 @@ class _FairLock:
 
     def __init__(self) -> None:
         self._next = threading.RLock()  # after an interrupt, a thread may still hold it
-        self._lock = threading.RLock()  # after an interrupt, a thread may still hold it
+        self._lock = threading.RLock()
 
     def __enter__(self) -> None:
         with self._next:
@@ -72,6 +76,9 @@ class _Shared:
     @property
     def fingerprint(self) -> str:
         return self._embedder.fingerprint
+
+    def is_of(self, embedder: Embedder) -> bool:
+        return self._embedder is embedder
 
     def embed(self, texts: Sequence[str]) -> Vector:
         parts = []

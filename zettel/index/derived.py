@@ -47,6 +47,7 @@ class Derived:
     ) -> None:  # fmt: skip
         self._reader = reader
         self._store = store  # None: an earlier state of a store, whose changes no journal tells
+        self._candidates = reader if isinstance(reader, CandidateSource) else None  # asked once: it takes long
         self._namespace = namespace
         self._fingerprint = fingerprint
         self._settings = Settings(signals, config, zone)
@@ -97,11 +98,12 @@ class Derived:
 
     def _asked(self, ask: Callable[[View], T]) -> T:
         """What a view of the head answers."""
-        if not isinstance(self._reader, CandidateSource) or self._reader.n_notes() < max(self._config.exact_below, 1):
+        source = self._candidates
+        if source is None or source.n_notes() < max(self._config.exact_below, 1):
             return ask(self.view())
         shortlist, self._shortlist = self._shortlist, None
         if shortlist is None:
-            shortlist = Shortlist(self._reader, self._fingerprint(), self._config, self._empty())
+            shortlist = Shortlist(source, self._fingerprint(), self._config, self._empty())
         answer = ask(ShortlistView(shortlist, self._settings))
         self._shortlist = shortlist
         return answer
