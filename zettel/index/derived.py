@@ -118,7 +118,7 @@ class Derived:
             self._state, self._erased = None, erased
         head = self._reader.head()
         state = self._state
-        if state is not None and (state.head > head or state.index.is_mostly_dead):
+        if state is not None and state.head > head:
             state = self._state = None
         if state is None:
             state = self._loaded() or self._built()
@@ -127,6 +127,9 @@ class Derived:
             step = state.gathered(commits, Known())
             self._state = None
             state.follow(step)
+        if state.index.is_mostly_dead or not state.index.is_ordered:
+            self._state = None
+            state.pack_anew()
         self._state = state
         return state
 

@@ -63,6 +63,7 @@ class ExactIndex:
         self.ids: list[str] = []
         self.tags: list[frozenset[str]] = []
         self.metadata: list[Mapping[str, Any]] = []
+        self.is_ordered = True  # whether rows stand in the order their notes arrived, as sums over them depend on it
         self._window = window
         self._zone = zone
         self._row: dict[str, int] = {}
@@ -159,6 +160,7 @@ class ExactIndex:
 
     def _append(self, note: Note, vectors: Vector, document: Document) -> int:
         row = self._row[note.id] = len(self.ids)
+        self.is_ordered = self.is_ordered and (not row or bool(self._table.ordinals[row - 1] < note.ordinal))
         self.ids.append(note.id)
         self.tags.append(frozenset())
         self.metadata.append({})
@@ -194,6 +196,12 @@ class ExactIndex:
 
     # --------------------------------------------------------- saving, loading
 
+    def packed_anew(self) -> ExactIndex:
+        """The same notes in the order they arrived, without dead rows: what a fresh process makes of them."""
+        index = self.empty()
+        index.unpack(self.packed())
+        return index
+
     def settings(self) -> list[str]:
         """What the same notes and vectors become another index by."""
         own = [f"{column.name}/{column.version}/{np.dtype(column.dtype).str}" for column in self._own]
@@ -203,6 +211,7 @@ class ExactIndex:
         """All that is in the index of the notes present, and nothing of any other."""
         columns = self.columns()
         rows = np.flatnonzero(columns.alive)
+        rows = rows[np.argsort(columns.ordinals[rows], kind="stable")]
         passages, starts = columns.passages(rows)
         renumbered = np.full(columns.n + 1, -1)  # -1, for no row, reads the last
         renumbered[rows] = np.arange(len(rows))

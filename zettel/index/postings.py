@@ -63,11 +63,12 @@ class Postings:
     # ------------------------------------------------------------ saving, loading
 
     def packed(self, renumbered: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-        """All terms, the number of entries of each, and the entries. ``renumbered`` gives rows new, rising numbers."""
+        """All terms, the number of entries of each, and the entries. ``renumbered`` gives rows new numbers."""
         names = sorted(self._entries)
         lengths = np.array([len(self._entries[term]) for term in names], np.int64)
         entries = self._all(names)
-        return names, lengths, renumbered[entries >> _ROW] << _ROW | entries & _REST
+        packed = renumbered[entries >> _ROW] << _ROW | entries & _REST
+        return names, lengths, packed[np.lexsort((packed, np.repeat(np.arange(len(names)), lengths)))]
 
     def unpack(self, names: Sequence[str], lengths: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Replace everything by the result of ``packed``."""

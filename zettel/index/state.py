@@ -158,6 +158,10 @@ class IndexState:
         stored = self._reader.passages(keys.values()) if keys else {}
         return {note_id: stored[key] for note_id, key in keys.items() if key in stored}
 
+    def pack_anew(self) -> None:
+        """Bring the rows into the order in which notes arrived, without those of notes that went."""
+        self.index = self.index.packed_anew()
+
     def drop_tree(self) -> None:
         """Have the tree read again: what it was last read or followed from may be of two heads."""
         self._tree = None
