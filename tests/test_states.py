@@ -87,9 +87,9 @@ def observe(memory: Memory) -> dict[str, Any]:
     seen |= {"links()": memory.links(), "topics()": memory.topics()}
     asked = (ops.QUESTIONS[0], 50), (ops.QUESTIONS[0], 1), (ops.QUESTIONS[1], 5), (ops.QUESTIONS[2], 1)
     newest = [(n.text[:200], 50) for n in notes[-1:]]
-    seen |= {f"search({query!r}, {k})": ops.rounded(memory.search(query, k)) for query, k in (*asked, *newest)}
+    seen |= {f"search({query!r}, {k})": memory.search(query, k) for query, k in (*asked, *newest)}
     if notes:
-        seen["why_not()"] = ops.rounded(memory.why_not(ops.QUESTIONS[0], notes[0].id, 1))
+        seen["why_not()"] = memory.why_not(ops.QUESTIONS[0], notes[0].id, 1)
     return seen
 
 

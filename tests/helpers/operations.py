@@ -200,7 +200,7 @@ class Search:
     k: int
 
     def __call__(self, on: Acting) -> Any:
-        return rounded(on.memory.search((*QUESTIONS, *TEXTS)[self.question], self.k))
+        return on.memory.search((*QUESTIONS, *TEXTS)[self.question], self.k)
 
 
 @dataclass(frozen=True)
@@ -231,18 +231,7 @@ class Reopen:
     def __call__(self, on: Acting) -> Any:
         on.memory.close()
         on.memory = on.open()
-        return rounded(on.memory.search(QUESTIONS[0]))
-
-
-def rounded(found: Any) -> Any:
-    """Hits, or why one is missing, with scores that don't depend on the order in which an index came to hold its rows.
-
-    A score is measured against the mean of all notes' values, whose last bits depend on the order of adding them up.
-    """
-    if isinstance(found, list):
-        return [rounded(hit) for hit in found]
-    numbers = {name: round(value, 9) for name, value in found if isinstance(value, float)}
-    return found.model_copy(update=numbers)
+        return on.memory.search(QUESTIONS[0])
 
 
 def told(value: Any) -> Any:
