@@ -64,9 +64,8 @@ class Fault:
 
 shares = st.integers(0, 999)
 calls = st.builds(
-    Fault, st.just("call"), st.sampled_from(["locked", "full", "failed", "moved", "interrupt", "memory"]), shares,
-    st.booleans(),
-)  # fmt: skip
+    Fault, st.just("call"), st.sampled_from(["locked", "full", "failed", "interrupt", "memory"]), shares, st.booleans()
+) | st.builds(Fault, st.just("call"), st.just("moved"), shares)  # which says that nothing was written
 statements = st.builds(
     Fault, st.just("statement"), st.sampled_from(["busy", "full", "io", "interrupt"]), shares, st.just(False)
 ) | st.builds(Fault, st.just("statement"), st.just("interrupt"), shares, st.just(True))
