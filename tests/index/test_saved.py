@@ -99,6 +99,7 @@ def test_a_loaded_index_is_the_one_that_was_saved_and_goes_on_as_it_would(
     apply(loaded, then, standing)
     assert shown(loaded.packed_anew()) == shown(index.packed_anew()) == shown(fresh(present, options))
     assert not index.is_ordered or shown(index) == shown(index.packed_anew())
+    assert len(loaded.ids) <= len(index.ids)
 
 
 def fresh(present: dict[int, Note], options: dict[str, int]) -> ExactIndex:
@@ -107,7 +108,6 @@ def fresh(present: dict[int, Note], options: dict[str, int]) -> ExactIndex:
     notes = [present[number] for number in sorted(present)]
     index.put(notes, passages_of(notes))
     return index
-    assert len(loaded.ids) <= len(index.ids)
 
 
 def test_what_was_saved_is_replaced_and_namespaces_lie_side_by_side(tmp_path: Path) -> None:

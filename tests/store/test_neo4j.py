@@ -44,7 +44,7 @@ from zettel.protocols import Analyzer, CandidateSource
 from zettel.replication import push
 from zettel.store.neo4j import connection as _neo4j_connection
 from zettel.store.neo4j import schema
-from zettel.store.neo4j.candidates import _before
+from zettel.store.neo4j.candidate_queries import _before
 from zettel.store.neo4j.connection import SCHEMES, parse
 from zettel.store.neo4j.store import Neo4jStore
 from zettel.testing.journal_world import World

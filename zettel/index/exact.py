@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from zettel.config import DEFAULT
 from zettel.filters import SEARCHED, UTC, interval
 from zettel.index._near import Nearest, best, sample_key, spread
 from zettel.index._table import Table, grown
@@ -57,8 +58,8 @@ class ExactIndex:
     """
 
     def __init__(
-        self, window: int, zone: ZoneInfo = UTC, *, bits: int = 384, exact_below: int = 20_000,
-        own: Sequence[Column] = (),
+        self, window: int, zone: ZoneInfo = UTC, *, bits: int = DEFAULT.lsh_bits,
+        exact_below: int = DEFAULT.exact_below, own: Sequence[Column] = (),
     ) -> None:  # fmt: skip
         self.ids: list[str] = []
         self.tags: list[frozenset[str]] = []

@@ -21,7 +21,7 @@ from zettel.errors import (
     HeadMovedError,
     StoreError,
 )
-from zettel.fields import FieldTable
+from zettel.field_table import FieldTable
 from zettel.model import (
     LINK_FIELDS,
     NOTE_FIELDS,

@@ -30,7 +30,7 @@ Arrivals: TypeAlias = Mapping[int, tuple[Note, str]]
 
 @dataclass(slots=True)
 class Seen:
-    """A note that the commits bring: for the first time, or back. ``fields`` are as they leave it."""
+    """A note that the commits bring: for the first time, or back. ``field_table`` are as they leave it."""
 
     ordinal: int
     fields: dict[str, Any]
@@ -55,7 +55,7 @@ class Effects:
     returned: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, Seen] = field(default_factory=dict)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
-    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # what ``fields`` were before the first commit
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # what ``field_table`` were before the first commit
     links: dict[LinkKey, Linked] = field(default_factory=dict)
     topics: dict[int, TopicRow | None] = field(default_factory=dict)
     added_topics: set[int] = field(default_factory=set)  # topics that were not there before

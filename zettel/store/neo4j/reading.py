@@ -16,7 +16,7 @@ from zettel.model import Commit, Link, LinkKind, Note
 from zettel.protocols import Passages, TopicRow
 from zettel.store._shared import making_sense
 from zettel.store.neo4j import rows, schema
-from zettel.store.neo4j.candidates import Candidates
+from zettel.store.neo4j.candidate_queries import Candidates
 from zettel.store.neo4j.connection import Connection, Writing, parse
 
 _CHUNK = 500  # commits read at once

@@ -1,6 +1,6 @@
 """How a field of a note or a link is declared: once, at its place in the model, with all that the rest derives from it.
 
-    mood: Annotated[str, Kept(code=10)] = ""
+    mood: Annotated[str, Kept(code=11)] = ""
 
 says that commits may change ``mood``. Payloads, stores, erasure, ``update()`` and the graph of a replica follow from
 that: see ``model.NOTE_FIELDS`` and ``model.LINK_FIELDS``.
