@@ -11,10 +11,10 @@ from zettel.protocols import Analysis, Analyzer, Utterance
 
 
 def analyze(analyzer: Analyzer, utterances: Sequence[Utterance]) -> list[Analysis]:
-    """``analyzer.analyze(utterances)``, checked.
+    """Call ``analyzer.analyze(utterances)`` and check what it returns.
 
     Raises:
-        AnalyzerError: it failed, or returned something other than one usable analysis an utterance.
+        AnalyzerError: it failed, or did not return one usable analysis for each utterance.
     """
     try:
         analyses: object = analyzer.analyze(utterances)
@@ -38,7 +38,7 @@ def analyze(analyzer: Analyzer, utterances: Sequence[Utterance]) -> list[Analysi
 
 
 def _fault(analysis: object, utterance: Utterance) -> str:
-    """What makes an analysis unusable; "" where nothing does."""
+    """What makes an analysis unusable; "" if it is usable."""
     if not isinstance(analysis, Analysis):
         return "it must return values of zettel.protocols.Analysis"
     by: object = analysis.analyzed_by

@@ -1,4 +1,4 @@
-"""What an arriving note does to the memory: it gets a place among the topics and links, and its neighbors evolve."""
+"""What an arriving note does to a memory: it gets links and a place among the topics, and its neighbors evolve."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from zettel.model import Change, Link, LinkChange, Note, Revision, TreeChange, d
 from zettel.protocols import Arrival, Candidate, Encounter, LinkRule, Passages, Policy, Store, Vector
 from zettel.text import words
 
-_NEAREST = 10  # neighbors by cosine that the rules see
-_SAYING = 8  # notes with an entity that they see
+_NEAREST = 10  # link rules see so many of the notes nearest by cosine
+_SAYING = 8  # link rules see so many of the notes that name an entity
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A note that is to be taken in, its vectors, and the id of the message it answers."""
+    """A note that is to be taken in, with its vectors and the id of the message that it answers."""
 
     note: Note
     passages: Passages
@@ -32,10 +32,10 @@ class Newcomer:
 
 
 class Arrivals:
-    """The notes of one plan, taken in one by one: each sees what those before it have changed.
+    """The notes of one plan, taken in one by one: each sees what the notes before it have changed.
 
-    All that changes is ``draft``, which lies over the index at the head, and what rules and policies leave unanswered
-    in ``asking``.
+    Only two things are written to: ``draft``, which lies over the index at the head, and ``asking``, which collects the
+    questions that rules and policies could not answer.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class Arrivals:
         self._policies = policies
         self._config = config
         self._asking = asking
-        self._notes: dict[str, Note] = {}  # as the plan has left them
+        self._notes: dict[str, Note] = {}  # as the plan leaves them
         self._links: dict[str, dict[tuple[str, str, str], Link]] = {}
         self._rewritten: Counter[tuple[str, str]] = Counter()
         self._arrived: set[str] = set()
 
     def take_in(self, newcomer: Newcomer) -> list[Change]:
-        """The changes that follow on a note's arrival, in order."""
+        """The changes that a note's arrival causes, in order."""
         note, draft = newcomer.note, self._draft
         vector = newcomer.passages.unit()
-        nearest = draft.nearest(vector, _NEAREST + self._config.window)  # before it is there itself
+        nearest = draft.nearest(vector, _NEAREST + self._config.window)  # before the note itself is in the draft
         draft.enter(note, newcomer.passages)
         self._notes[note.id] = note
         self._arrived.add(note.id)
@@ -68,13 +68,13 @@ class Arrivals:
         return [*moved, *links, *self._evolve(note, links)]
 
     def adopt(self) -> list[TreeChange]:
-        """Places for searched notes that have none: those of a memory from before there were topics."""
+        """Insert searched notes that have no place: those of a memory made before there were topics."""
         if len(self._draft.tree) == self._draft.n_searched:
             return []
         return self._draft.tree.rearrange([], self._draft.unplaced())
 
     def note(self, note_id: str) -> Note:
-        """A note that arrived with this plan, as it is at its end, with its address."""
+        """A note that arrived with this plan, with its address, as it is at the end of the plan."""
         place = self._draft.tree.place(note_id)
         address = "" if place is None else self._draft.tree.address(place)
         return self._notes[note_id].model_copy(update={"address": address})
@@ -97,14 +97,14 @@ class Arrivals:
         )  # fmt: skip
 
     def _saying(self, note: Note, vector: Vector, stems: Sequence[str]) -> tuple[list[Candidate], int]:
-        """The newest notes, besides the arriving one, whose text has all of some stems, and how many there are."""
+        """The newest notes, without the arriving one, whose text has all of some stems; and the number of all such."""
         ids = [note_id for note_id in self._draft.saying(stems) if note_id != note.id]
         newest = ids[-_SAYING:][::-1]
         current, cosines = self._current(newest), self._draft.cosines(newest, vector)
         return [Candidate(current[i], cosine) for i, cosine in zip(newest, cosines, strict=True)], len(ids)
 
     def _links_of(self, note_id: str) -> Sequence[Link]:
-        """A note's links as the draft has left them, in an order that tells nothing of when they were made."""
+        """A note's links as the draft leaves them, in an order that does not depend on when they were made."""
         if note_id not in self._links:
             stored = () if note_id in self._arrived else self._store.links([note_id])
             self._links[note_id] = {link.key: link for link in stored}
@@ -153,7 +153,7 @@ class Arrivals:
         self._draft.revise(after)
 
     def _current(self, ids: Iterable[str]) -> dict[str, Note]:
-        """Notes by id, as the draft has left them."""
+        """Notes by id, as the draft leaves them."""
         wanted = list(dict.fromkeys(ids))
         missing = [note_id for note_id in wanted if note_id not in self._notes]
         if missing:
@@ -162,7 +162,7 @@ class Arrivals:
 
 
 def as_link(change: LinkChange) -> Link:
-    """The link that a change brings."""
+    """The link that a change adds."""
     return Link(
         source_id=change.source_id, target_id=change.target_id, kind=change.kind, **(change.after or {}),  # type: ignore[arg-type]  # checked when it was made
     )  # fmt: skip
@@ -173,7 +173,7 @@ def _other(link: Link, note_id: str) -> str:
 
 
 def _rarity(n: int, count: int) -> float:
-    """How much it says that ``count`` of ``n`` notes have something: 1 if none has, 0 if all have."""
+    """How rare it is that ``count`` of ``n`` notes have something: 1 if no note has it, 0 if all have it."""
     return log((n + 2) / (count + 1)) / log(n + 2)
 
 

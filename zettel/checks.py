@@ -1,4 +1,4 @@
-"""Checks of what comes in: messages, names, JSON values."""
+"""Checks of what a caller passes in: messages, names, JSON values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from zettel.identity import note_id
 from zettel.model import Attachment, Message, Source, TimePrecision
 
 _MAX_ID = 200
-_MAX_NAME = 1_000  # a speaker stands before each passage that is embedded, an id in each source
+_MAX_NAME = 1_000  # characters: a speaker's name is embedded with each passage, an id stands in each source
 _NAMES = ("speaker", "role", "conversation_id", "session_id", "message_id", "parent_id")
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message that passed the checks. Without an ``id`` it is a new note, named by its place in the memory."""
+    """A message that passed the checks. Without an ``id`` it becomes a new note, which is named by its ordinal."""
 
     text: str
     speaker: str | None
@@ -38,7 +38,7 @@ class Incoming:
 
 
 def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source | None = None) -> Incoming:
-    """A message read into what a note needs; ``source`` is completed by what the message says of itself.
+    """Read a message into what a note needs; ``source`` is completed by what the message says about itself.
 
     Raises:
         InputError: it can't become a note; the message says why.
@@ -84,10 +84,10 @@ def _source(message: Message, given: Source | None) -> Source | None:
 
 
 def check_json(value: object) -> None:
-    """Refuse what no store could give back as it was.
+    """Refuse a value that no store could give back as it was.
 
     Raises:
-        InputError: a lone surrogate, or a number that JSON has no name for.
+        InputError: it has a lone surrogate, or a number that JSON can't express.
     """
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -102,10 +102,10 @@ def check_json(value: object) -> None:
 
 
 def check_id(given: str) -> str:
-    """A name the caller chose for a note.
+    """Check a name that the caller chose for a note, and return it.
 
     Raises:
-        InputError: empty, too long, or with white space or control characters in it.
+        InputError: it is empty or too long, or has white space or control characters in it.
     """
     if not isinstance(given, str) or not given or len(given) > _MAX_ID or not given.isprintable() or " " in given:
         raise InputError(f"id {given!r} can't name a note: use 1 to {_MAX_ID} printable characters without spaces")
@@ -115,8 +115,8 @@ def check_id(given: str) -> str:
 def check_all(messages: Iterable[Message | str], zone: ZoneInfo, max_text: int, namespace: str) -> list[Incoming]:
     """Check every message of a batch before any is taken in.
 
-    One that its transcript names (conversation and message id) is named by it, so that it is the same note the second
-    time; any other is a new note each time.
+    A message that has a conversation id and a message id is named by them, so that it is the same note the second
+    time. Any other message is a new note each time.
 
     Raises:
         InputError: lists every bad item.

@@ -1,4 +1,4 @@
-"""Taking messages in: what they are named, what has to be asked about them, and what their arrival does to a memory."""
+"""Taking messages in: naming them, asking models about them, and planning what their arrival does to a memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zettel.model import Cause, Change, Note, NoteChange, revisable_fields
 from zettel.protocols import Analysis, Analyzer, Draft, Embedder, Passages, Reader, Utterance
 from zettel.provenance import differing, own_analysis
 
-_TAIL = 20  # messages of a session looked at to find the one that a new message answers
+_TAIL = 20  # a new message may answer one of so many messages before it in its session
 
 _Named: TypeAlias = tuple[int, str, Incoming]
 _Heard: TypeAlias = tuple[Utterance, str | None]
@@ -25,7 +25,7 @@ _Heard: TypeAlias = tuple[Utterance, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """Messages as the memory stands: the id of each one's note, in order, and the notes that are new."""
+    """What messages are to the memory as it is: the id of each message's note, in order, and the notes that are new."""
 
     ids: Sequence[str]
     new: Sequence[_Named]
@@ -40,7 +40,7 @@ class Unasked:
     notes: Mapping[str, Note]
 
     def __bool__(self) -> bool:
-        """Whether there is anything."""
+        """Whether anything has to be asked."""
         return bool(self.utterances or self.notes)
 
 
@@ -48,9 +48,9 @@ class Unasked:
 class Intake:
     """Plans what an arrival of messages does to a memory, in two halves.
 
-    What is slow is asked first, outside of every lock: ``arriving`` reads what the messages are, ``unasked`` tells what
-    has to be asked about them, and ``ask`` has it analyzed and embedded. What is decided then, inside, is quick:
-    ``decide``. Answers are kept by what was asked, so that a plan made again asks for nothing twice.
+    The slow half comes first and takes no lock: ``arriving`` reads which messages are new, ``unasked`` lists what has
+    to be asked about them, and ``ask`` has it analyzed and embedded. The quick half, ``decide``, runs inside the lock.
+    Answers are kept by what was asked, so a plan that is made again asks nothing twice.
     """
 
     reader: Reader
@@ -59,21 +59,21 @@ class Intake:
     cause: Cause
     _analyses: dict[_Heard, Analysis] = field(default_factory=dict)
     _passages: dict[str, Passages] = field(default_factory=dict)
-    _keys: dict[str, str] = field(default_factory=dict)  # of vectors, by the name of a note
+    _keys: dict[str, str] = field(default_factory=dict)  # the keys of vectors, by the names of notes
 
     # --------------------------------------------------------------------- reading
 
     def arriving(self) -> Arriving:
-        """What the messages are to the memory as it stands. Named as if they came one by one.
+        """What the messages are to the memory as it is. Their notes are named as if they came one by one.
 
         Raises:
-            InputError: an id the caller chose names a note with another text, or one that was erased.
+            InputError: an id that the caller chose names a note with another text, or a note that was erased.
         """
         ids, new = self._name()
         return Arriving(ids, new, self._utterances(new))
 
     def unasked(self, arriving: Arriving, fingerprint: str) -> Unasked:
-        """What is not known yet of all that ``decide`` needs; vectors that the store has are known."""
+        """What ``decide`` needs and nobody has answered yet; vectors that the store has need not be asked for."""
         utterances = {key: u for u in arriving.utterances if (key := _heard(u)) not in self._analyses}
         notes = {self._key(fingerprint, named): named for named in arriving.new}
         missing = {key: note for key, note in notes.items() if key not in self._passages}
@@ -81,14 +81,14 @@ class Intake:
         return Unasked(utterances, {key: _bare(*named) for key, named in missing.items() if key not in stored})
 
     def _key(self, fingerprint: str, named: _Named) -> str:
-        """The key of a new note's vectors, which its annotations don't bear on."""
+        """The key of a new note's vectors; it does not depend on the note's annotations."""
         _, name, _ = named
         if name not in self._keys:
             self._keys[name] = vector_key(fingerprint, _bare(*named))
         return self._keys[name]
 
     def _name(self) -> tuple[list[str], list[_Named]]:
-        """The id of each item's note, and those that are new, with the ordinal and the name they get."""
+        """The id of each item's note, and the items that are new, each with the ordinal and the name it gets."""
         given = {item.id for item in self.items if item.id is not None}
         known = self.reader.known(given)
         texts = {note.id: note.text for note in self.reader.notes(known)}
@@ -112,7 +112,7 @@ class Intake:
         return ids, new
 
     def _fresh_name(self, item: Incoming, ordinal: int, taken: Mapping[str, str]) -> str:
-        """The name of a note that nothing names: by its place, or by a later one if a loaded note has taken it."""
+        """The name of a note without an id: it follows from the ordinal, or from a later one if the name is taken."""
         while True:
             name = note_id(self.namespace, None, None, None, item.text, ordinal)
             if name not in taken and not self.reader.known([name]):
@@ -120,7 +120,7 @@ class Intake:
             ordinal += 1
 
     def _utterances(self, new: Sequence[_Named]) -> list[Utterance]:
-        """What the analyzer may know of each new message; the messages before it are those the memory holds by then."""
+        """What the analyzer may know of each new message: also what the memory has of its session by then."""
         said: dict[tuple[str, str], list[_Said]] = {}
         utterances = []
         for _, name, item in new:
@@ -138,9 +138,9 @@ class Intake:
     # --------------------------------------------------------------------- asking
 
     def ask(self, unasked: Unasked, analyzer: Callable[[], Analyzer], embedder: Callable[[], Embedder]) -> None:
-        """Have analyzed and embedded what was not yet. Slow, and reads nothing of the memory.
+        """Analyze and embed what is ``unasked``. This is slow, and reads nothing of the memory.
 
-        ``analyzer`` and ``embedder`` are called if they are needed.
+        ``analyzer`` and ``embedder`` are called only if they are needed.
 
         Raises:
             AnalyzerError, EmbedderError: one of them failed.
@@ -155,9 +155,9 @@ class Intake:
     # ------------------------------------------------------------------- deciding
 
     def decide(self, arriving: Arriving, by: str, fingerprint: str, arrivals: Arrivals) -> Draft:
-        """The draft that adds the new ones; decided as if they came one by one.
+        """The draft that adds the new notes, decided as if they came one by one.
 
-        ``by`` is the analyzer's name, for those analyses that name none.
+        ``by`` is the analyzer's name; it stands for those analyses that name no analyzer.
         """
         analyses = [self._analyses[_heard(utterance)] for utterance in arriving.utterances]
         notes = [_note(*named, analysis, by) for named, analysis in zip(arriving.new, analyses, strict=True)]
@@ -176,13 +176,13 @@ class Intake:
 
 
 def _heard(utterance: Utterance) -> _Heard:
-    """A key for an utterance. One instant in two zones is equal to Python, but may be two days to a reader."""
+    """A key for an utterance, with its zone: Python calls one instant in two zones equal, but the dates may differ."""
     return utterance, utterance.time.isoformat() if utterance.time else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """An earlier message of a session. One that was forgotten keeps its place, but is not answered any more."""
+    """An earlier message of a session. A forgotten message keeps its place, but nothing answers it any more."""
 
     note_id: str
     message_id: str | None
@@ -196,7 +196,7 @@ def _said(note: Note) -> _Said:
 
 
 def _answered(item: Incoming, before: Sequence[_Said]) -> _Said | None:
-    """The message that ``item`` answers: its parent where the transcript names it, else the last by someone else."""
+    """The message that ``item`` answers: its parent if the transcript names one, else the last one by somebody else."""
     recent = [said for said in before[-_TAIL:] if not said.forgotten]
     parent = item.source.parent_id if item.source else None
     if parent is not None:
@@ -219,7 +219,7 @@ def _utterance(item: Incoming, answers: _Said | None) -> Utterance:
 
 
 def _arriving(note: Note, analysis: Analysis, own: Note) -> NoteChange:
-    """The arrival of a note; ``own`` is the note as it would be without those it was derived from."""
+    """The arrival of a note; ``own`` is the note as it would be without the notes that it was derived from."""
     after = revisable_fields(note)
     return NoteChange(
         id="", note_id=note.id, ordinal=note.ordinal, after=after, derived_from=analysis.derived_from,
@@ -228,7 +228,7 @@ def _arriving(note: Note, analysis: Analysis, own: Note) -> NoteChange:
 
 
 def _bare(ordinal: int, name: str, item: Incoming) -> Note:
-    """A note as far as it is known before it is analyzed: with all that is embedded."""
+    """A note as far as it is known before it is analyzed; everything that is embedded is known."""
     return Note.model_construct(
         id=name, ordinal=ordinal, text=item.text, time=item.time, time_precision=item.time_precision,
         speaker=item.speaker,
@@ -246,7 +246,7 @@ def _note(ordinal: int, name: str, item: Incoming, analysis: Analysis, analyzed_
         entities=analysis.entities,
         time=item.time,
         time_precision=item.time_precision,
-        created_at=datetime.now(UTC),  # a store takes it from the commit
+        created_at=datetime.now(UTC),  # replaced by the time of the commit
         speaker=item.speaker,
         sources=(item.source,) if item.source else (),
         metadata=item.metadata,

@@ -1,4 +1,4 @@
-"""The memory: the one place where effects happen, in order."""
+"""A memory that can be written to: each method that changes it orders the steps, and the writer commits them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["Memory", "Parts"]
 
 
 class Memory(MemoryView):
-    """Notes under one namespace, their journal, and the searching of them.
+    """The notes under one namespace and their journal, with everything that reads, searches or changes them.
 
     Safe for several threads, which take turns; several processes may open the same file. Use it in a ``with``
     statement, or call ``close`` at the end.
@@ -77,12 +77,12 @@ class Memory(MemoryView):
     ) -> Note:
         """Add one note, and return it once it is durable.
 
-        It is a new note each time, unless an ``id`` names it: adding the same text under the same id again changes
-        nothing. ``time`` is when it happened (a datetime, or ISO 8601 text of any precision), ``source`` a
-        ``zettel.Source`` or an address. ``tags`` come before those the analyzer finds.
+        Each call adds a new note, unless an ``id`` names it: adding the same text under the same id again changes
+        nothing. ``time`` says when it happened (a datetime, or ISO 8601 text of any precision); ``source`` is a
+        ``zettel.Source`` or an address. ``tags`` come before the tags that the analyzer finds.
 
         Raises:
-            InputError: the text is empty, too long or no text, or the id names a note with another text.
+            InputError: the text is empty, too long or not a text, or the id names a note with another text.
         """
         given = Source(uri=source) if isinstance(source, str) else source
         if isinstance(tags, str) or not isinstance(tags, Collection) or not all(isinstance(t, str) for t in tags):
@@ -99,10 +99,10 @@ class Memory(MemoryView):
         return self._writer.take_in([replace(item, id=name, tags=tuple(dict.fromkeys(tags)))], "add")[1][0]
 
     def add_many(self, messages: Iterable[Message | str]) -> list[Note]:
-        """Add a batch in one commit, and return one note an input, in order.
+        """Add a batch in one commit, and return one note for each input, in order.
 
-        It gives the same notes as adding them one by one. A message that its transcript names (``conversation_id`` and
-        ``message_id``) is the same note each time it is added; any other is a new one.
+        The notes are the same as if they were added one by one. A message with a ``conversation_id`` and a
+        ``message_id`` is the same note each time it is added; any other message becomes a new note each time.
 
         Raises:
             InputError: lists every bad item; nothing was added.
@@ -119,12 +119,13 @@ class Memory(MemoryView):
     ) -> IngestReport:
         """Take in the messages of transcript files: a file, a folder, a glob pattern, or several of these.
 
-        One commit a batch (``Config.batch`` messages), after which ``on_progress`` is called. What is there already or
-        was forgotten or erased, is left out; so a second run adds nothing, a grown file only its new messages,
-        and a run that was killed goes on where it ended. What can't be used is reported with its place.
+        Each batch (``Config.batch`` messages) is one commit, after which ``on_progress`` is called. Messages that are
+        in the memory already, or were forgotten or erased, are left out. So a second run adds nothing, a file that has
+        grown adds only its new messages, and a run that was killed continues where it ended. Parts of a file that
+        can't be used are reported with their places.
 
         Raises:
-            InputError: no such file, or no such format.
+            InputError: there is no such file, or no such format.
         """
         self._writer.check_writable()
         paths = find_files(where, self._parts.formats)
@@ -143,7 +144,7 @@ class Memory(MemoryView):
         )  # fmt: skip
 
     def _ingest_file(self, parsed: ParsedFile) -> Iterator[tuple[FileReport, int | None]]:
-        """Take in one file batch by batch; after each, the file's report so far and the batch's commit, if any."""
+        """Take in a file batch by batch; after each, yield the file's report so far and the batch's commit, if any."""
         ids = identify(self.namespace, parsed.entries)
         with self._turns:
             known = self._reader.known(ids)
@@ -173,7 +174,7 @@ class Memory(MemoryView):
             yield report, commit.id if commit else None
 
     def close(self) -> None:
-        """Let go of the file, and keep the index beside it if it is worth it; a second call does nothing."""
+        """Close the file, and save the index beside it if that pays; a second call does nothing."""
         with self._turns:
             try:
                 if self._writer.wrote:
@@ -190,7 +191,7 @@ class Memory(MemoryView):
         Its text, time, speaker and sources never change: add a new note for a new fact.
 
         Raises:
-            InputError: no such field, or a value that can't be used.
+            InputError: there is no such field, or a value can't be used.
             NotFoundError: there is no such note.
         """
         if strange := sorted(set(fields).difference(NOTE_FIELDS.by_hand)):
@@ -217,7 +218,8 @@ class Memory(MemoryView):
 
         Raises:
             NotFoundError: one of the notes does not exist.
-            InputError: no such kind, an empty reason, a weight outside (0, 1], or both ends are one note.
+            InputError: there is no such kind, the reason is empty, the weight is outside (0, 1], or both ends are the
+                same note.
         """
         try:
             new = Link(source_id=a, target_id=b, kind=kind, weight=weight, reason=reason, created_by="user")
@@ -236,7 +238,7 @@ class Memory(MemoryView):
         return new
 
     def unlink(self, a: str, b: str, kind: LinkKind | None = None) -> Commit:
-        """Take out the links between two notes, in either direction: those of one kind, or all.
+        """Remove the links between two notes, in either direction: those of one kind, or all.
 
         Raises:
             NotFoundError: there is no such note or link.
@@ -254,13 +256,14 @@ class Memory(MemoryView):
         return commit
 
     def take_edits(self, edits: Iterable[Edit]) -> Commit | None:
-        """Take over what people changed in the graph of a replica, in one commit of cause "edit"; None for nothing.
+        """Take over what people changed in the graph of a replica, in one commit of cause "edit".
 
-        What the memory has already is passed over; see ``replication.find_edits``.
+        Edits that the memory has already are skipped; returns None if no edit is left. See ``replication.find_edits``.
 
         Raises:
-            InputError: one of them can't be taken over; nothing was.
-            ConflictError: the memory has changed since they were found, in what they would change; nothing was.
+            InputError: an edit can't be taken over; none was taken over.
+            ConflictError: the memory has changed, since the edits were found, what they would change; none was taken
+                over.
         """
         wanted = list(edits)
 
@@ -298,10 +301,10 @@ class Memory(MemoryView):
                 yield link_change(old, gone=True)
 
     def mark_used(self, ids: str | Iterable[str]) -> Commit | None:
-        """Record that an agent used notes; None if ``ids`` is empty.
+        """Record that an agent used notes; returns None if ``ids`` is empty.
 
         Raises:
-            NotFoundError: one of them does not exist.
+            NotFoundError: one of the notes does not exist.
         """
         if not isinstance(ids, Iterable):
             raise InputError(f"{ids!r} are no ids: give one, or a list of them")
@@ -314,18 +317,18 @@ class Memory(MemoryView):
         return self._writer.commit(plan)
 
     def forget(self, id: str, *, erase: bool = False) -> Commit | None:
-        """Put a note away: searches pass it over, ``undo`` brings it back; None if it is put away already.
+        """Archive a note, so that searches skip it and ``undo`` brings it back; None if it is archived already.
 
-        What other notes' contexts quote of it stays.
+        Quotations of it in other notes' annotations stay.
 
-        ``erase=True`` removes its text, annotations and vectors everywhere, quotations of it in other notes'
-        annotations included; only its id stays, so that no ingestion brings it back. That can't be undone. It works on
-        a note whose arrival was undone, too, since that leaves its text in the file. What somebody wrote about it in
-        their own words, as another note or by ``update``, is not found.
+        ``erase=True`` removes its text, annotations and vectors everywhere, and quotations of it in other notes'
+        annotations too; only its id stays, so that no ingestion brings it back. This can't be undone. A note whose
+        arrival was undone can be erased as well, since its text is still in the file. Words that somebody wrote about
+        it, in another note or by ``update``, are not found.
 
         Raises:
             NotFoundError: there is no such note.
-            StoreError: the note is erased, but another process that reads the file holds old pages of it.
+            StoreError: the note is erased, but another process that reads the file keeps old pages of it.
         """
 
         def archive() -> Planned | None:
@@ -336,7 +339,7 @@ class Memory(MemoryView):
         return self._writer.erase(lambda: self._ever(id)) if erase else self._writer.commit(archive)
 
     def _ever(self, id: str) -> Note:
-        """The note of this id, whether it is present or its arrival was undone: that, too, leaves its text behind."""
+        """The note of this id, even if its arrival was undone: its text is still in the store then."""
         if id in self:
             return self.get(id)
         ordinals = [change.ordinal for commit in self._reader.commits_of(id) for change in commit.changes
@@ -352,12 +355,13 @@ class Memory(MemoryView):
     ) -> Commit:  # fmt: skip
         """Take back a commit (by number), one change (by id, "12.3"), or all revisions that a note's arrival caused.
 
-        It is done as a new commit. Links and uses of a note that goes, go with it. Undoing what is undone already
-        changes nothing and returns the commit that did so; to take back an undo, undo its commit.
+        The undo is a new commit. If it removes a note, the note's links and uses are removed too. Undoing something
+        that is undone already changes nothing and returns the commit that undid it. To take back an undo, undo its
+        commit.
 
         Raises:
-            ConflictError: later changes build on it; ``cascade=True`` takes them along.
-            InputError: it erased something; or neither or both of commit and trigger are given.
+            ConflictError: later changes build on it; ``cascade=True`` takes them back too.
+            InputError: it erased something, or neither or both of commit and trigger are given.
             NotFoundError: there is no such commit, change or trigger.
         """
         if (what is None) == (trigger is None):
@@ -396,13 +400,13 @@ class Memory(MemoryView):
         return target
 
     def load(self, path: str | Path) -> Commit | None:
-        """Take in an export, ids kept: all of it, or nothing. None if it has nothing new.
+        """Load an export, all of it or nothing; the notes keep their ids. None if the export has nothing new.
 
-        An export without history adds the notes that are missing, in one commit; one with history is replayed,
-        numbers and times kept, into an empty memory only.
+        An export without history adds the notes that the memory lacks, in one commit. An export with history is
+        replayed, with its numbers and times, and only into an empty memory.
 
         Raises:
-            InputError: the file is no export, or a line of it is damaged; nothing was taken in.
+            InputError: the file is not an export, or a line of it is damaged; nothing was loaded.
         """
         self._writer.check_writable()
         parsed = export.read(Path(path))
@@ -424,7 +428,7 @@ def _progress(report: FileReport, commit: int, total: int, file: int, files: int
 
 
 def _revision(note: Note, fields: Mapping[str, JsonValue], reason: str) -> Revision:
-    """The revision that gives a note these values, without those it has already."""
+    """The revision that gives a note these values; values that the note has already are left out."""
     before = revisable_fields(note)
     changed = {name: value for name, value in fields.items() if before[name] != value}
     return Revision(

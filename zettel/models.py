@@ -1,4 +1,4 @@
-"""The models of an open memory: loaded when they are first needed, and asked by one thread at a time."""
+"""The models of an open memory: they are loaded when they are first needed, and one thread at a time asks them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from zettel.protocols import Analysis, Analyzer, Embedder, PassageEmbedder, Span, Utterance, Vector
 
-_TEXTS = 128  # texts embedded before another thread, with a question perhaps, has its turn
+_TEXTS = 128  # after so many texts, another thread, which may have a question to embed, gets its turn
 
 
 class Models:
-    """An embedder and an analyzer that come as functions: reading a journal loads no model.
+    """An embedder and an analyzer, given as functions that are called when first needed: reading a journal loads none.
 
-    None of this takes the lock of the memory, so that a search never waits for what another thread has analyzed.
+    Nothing here takes the lock of the memory, so a search never waits until another thread's messages are analyzed.
     """
 
     def __init__(self, embedder: Callable[[], Embedder], analyzer: Callable[[], Analyzer]) -> None:
@@ -36,7 +36,7 @@ class Models:
             return self._embedder
 
     def shared(self, embedder: Embedder) -> Embedder:
-        """The embedder in a form that any thread may call: calls take turns, and a long one lets others in between."""
+        """The embedder in a form that any thread may call: calls take turns, and a long call lets others in between."""
         shared = self._shared
         if shared is None or not shared.is_of(embedder):
             kind = _SharedPassages if isinstance(embedder, PassageEmbedder) else _Shared
@@ -44,7 +44,7 @@ class Models:
         return shared
 
     def analyzer(self) -> Analyzer:
-        """The analyzer, which any thread may call: calls take turns."""
+        """The analyzer in a form that any thread may call: calls take turns."""
         with self._loading:
             if self._analyzer is None:
                 self._analyzer = _SharedAnalyzer(self._make_analyzer())
@@ -52,7 +52,7 @@ class Models:
 
 
 class _FairLock:
-    """A lock that threads get in the order they ask for it: who lets go of it can't take it again before those."""
+    """A lock that threads get in the order in which they ask for it: no thread gets it again before those that wait."""
 
     def __init__(self) -> None:
         self._next = threading.RLock()  # after an interrupt, a thread may still hold it

@@ -1,4 +1,4 @@
-"""A memory as it was known at an earlier commit: the journal replayed up to there, over the rows of the store."""
+"""A memory as it was at an earlier commit: the journal is replayed up to it, and the store supplies the notes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zettel.protocols import Passages, Reader, TopicRow
 
 
 class Snapshot:
-    """A ``protocols.Reader`` of the state after commit ``head``; nothing can be written to it.
+    """A ``protocols.Reader`` of the state after commit ``head``. Nothing can be written to it.
 
-    What was erased since then is gone from it too.
+    Notes that were erased since are missing from it too.
     """
 
     def __init__(self, base: Reader, head: int) -> None:
@@ -26,7 +26,7 @@ class Snapshot:
 
     @property
     def _state(self) -> State:
-        """The journal replayed; again where something was erased since, which is gone from here too."""
+        """The state that the journal amounts to; it is replayed again if something was erased since the last time."""
         while self._known_state is None or self._base.erased() != self._known_erased:
             self._known_erased = self._base.erased()
             changes = (change for commit in self._base.commits(upto=self._head) for change in commit.changes)
@@ -35,7 +35,7 @@ class Snapshot:
 
     @contextmanager
     def at_one_head(self) -> Iterator[None]:
-        """See ``protocols.Reader``. What others append meanwhile changes nothing here."""
+        """See ``protocols.Reader``. Commits that others append meanwhile change nothing here."""
         with suppress(HeadMovedError), self._base.at_one_head():
             yield
 

@@ -10,10 +10,10 @@ from zettel.errors import StoreError
 
 
 class Turns:
-    """One thread at a time, as often as it likes, and only in the process that opened the memory.
+    """A lock for one thread at a time, which may take it again, and only in the process that opened the memory.
 
-    A child that was forked has the files and the locks of its parent as they were at that moment, perhaps held by a
-    thread that the child does not have: to wait there would be to wait forever.
+    A forked child has copies of its parent's files and locks. A lock may be taken in them by a thread that the child
+    does not have, so the child would wait forever.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Turns:
         self._process = os.getpid()
 
     def __enter__(self) -> None:
-        """Wait for one's turn.
+        """Wait for this thread's turn.
 
         Raises:
             StoreError: this is another process, forked from the one that opened the memory.
@@ -29,12 +29,12 @@ class Turns:
         if os.getpid() != self._process:
             raise StoreError(
                 f"this memory was opened by process {self._process}, and this is process {os.getpid()}, forked from it:"
-                " open the memory anew in the child"
+                " open the memory again in the child"
             )
         self._lock.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let the next thread in."""
+        """Let the next thread have its turn."""
         self._lock.release()

@@ -1,4 +1,4 @@
-"""A view of a memory: everything that can be asked of it, and changes nothing."""
+"""A view of a memory: every question that can be asked of it without changing it."""
 
 from __future__ import annotations
 
@@ -45,19 +45,20 @@ if TYPE_CHECKING:
 
 
 _TOP = 10  # hits compared by verify()
-_ASKED = 200  # characters of a note's text that serve as a question
+_ASKED = 200  # verify() searches for the first so many characters of a note's text
 
 CHANGING = frozenset({
     "add", "add_many", "forget", "ingest", "link", "load", "mark_used", "take_edits", "undo", "unlink", "update",
 })  # fmt: skip
-"""The methods by which a memory is changed, which a view of an earlier state lacks."""
+"""The methods that change a memory; a view of an earlier state lacks them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a memory is put together from; ``registry.open_memory`` fills it in.
+    """The parts that a memory is made of; ``registry.open_memory`` fills them in.
 
-    Embedder and analyzer come as functions, called when first needed: reading a journal loads no model.
+    Embedder and analyzer are given as functions, which are called when they are first needed: reading a journal loads
+    no model.
     """
 
     embedder: Callable[[], Embedder]
@@ -69,13 +70,13 @@ class Parts:
 
 
 class _EarlierError(ReadOnlyError, AttributeError):
-    """An earlier state can't be changed, and so has no method for it, as ``hasattr`` tells."""
+    """A method that changes a memory was looked up in an earlier state, which lacks it; ``hasattr`` says False."""
 
 
 class MemoryView:
-    """What can be asked of a memory: of its present state, or, as ``as_of`` gives it, of an earlier one.
+    """A memory that can be read and searched: in its present state, or in the earlier state that ``as_of`` returns.
 
-    Safe for several threads, which take turns. What changes a memory is found on ``Memory``.
+    Safe for several threads, which take turns. The methods that change a memory are those of ``Memory``.
     """
 
     def __init__(
@@ -85,11 +86,11 @@ class MemoryView:
         self.namespace = namespace
         self.config = config
         self._reader = reader
-        self._store = store  # None: nothing can be written
+        self._store = store  # None for an earlier state, to which nothing can be written
         self._parts = parts
         self._timezone = timezone
         self._zone = _zone(timezone)
-        # An earlier state shares the store of its memory, and so its turns, and the models.
+        # An earlier state shares the store of its memory, so it shares the turns and the models too.
         self._turns = turns or Turns()
         self._models = models or Models(parts.embedder, parts.analyzer)
         self._checked: Embedder | None = None  # the embedder, once it is known to fit
@@ -100,7 +101,7 @@ class MemoryView:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Say of what would change the memory that this is an earlier state of it."""
+            """Explain, if the name is that of a method that changes a memory, why this view lacks it."""
             if name in CHANGING:
                 raise _EarlierError(f"this is the memory as of an earlier time: call {name}() of the memory itself")
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -125,7 +126,7 @@ class MemoryView:
         """The note of this id, whatever its status.
 
         Raises:
-            NotFoundError: there is none, or it was erased.
+            NotFoundError: there is no such note, or it was erased.
         """
         with self._turns:
             notes = self._reader.notes([id]) if is_name(id) else []
@@ -140,7 +141,7 @@ class MemoryView:
         return NotFoundError(f"no note {id!r} in namespace {self.namespace!r}:", remedy=where)
 
     def notes(self, **filters: Unpack[Filters]) -> list[Note]:
-        """The notes that the filters let through, in the order they arrived. For the filters see ``Filter.of``.
+        """The notes that meet the filters, in the order they arrived. For the filters see ``Filter.of``.
 
         Raises:
             InputError: a filter can't be used.
@@ -165,10 +166,10 @@ class MemoryView:
         """The embedder that makes this memory's vectors.
 
         Raises:
-            EmbedderMismatchError: the memory's vectors were made by another one.
+            EmbedderMismatchError: the memory's vectors were made by another embedder.
             ModelNotFoundError: its weights are not on this machine.
         """
-        embedder = self._models.embedder()  # may take long, so outside the turns
+        embedder = self._models.embedder()  # outside the turns, since loading may take long
         if self._checked is not embedder:
             with self._turns:
                 self.check_embedder(embedder)
@@ -176,10 +177,10 @@ class MemoryView:
         return embedder
 
     def check_embedder(self, embedder: Embedder) -> None:
-        """Refuse an embedder whose vectors can't be compared with those the memory has.
+        """Refuse an embedder whose vectors can't be compared with the vectors of this memory.
 
         Raises:
-            EmbedderMismatchError: it is not the one the memory was made by.
+            EmbedderMismatchError: the memory's vectors were made by another embedder.
         """
         if self._store is None:
             return
@@ -196,15 +197,15 @@ class MemoryView:
     def search(
         self, query: str, k: int = 10, *, at: datetime | str | None = None, **filters: Unpack[Filters]
     ) -> list[Hit]:
-        """The ``k`` notes that answer a question best, best first; fewer where the filters let fewer through.
+        """The ``k`` notes that answer a question best, best first; fewer if fewer notes meet the filters.
 
         ``at`` is the time of the question, from which "last week" is counted: by default the newest note's time,
-        so that the same question gives the same answer on any day. Filters (see ``zettel.filters.Filters``) work
-        before scoring: what they keep out bears on the rest only as context, and in how common a word is. Searching
-        never writes.
+        so that the same question gives the same answer on any day. Filters (see ``zettel.filters.Filters``) are applied
+        before scoring: a note that they keep out affects the others only as context, and by making its words more
+        common. A search never writes.
 
         Raises:
-            InputError: an empty question, a ``k`` below 1, or a filter that can't be used.
+            InputError: the question is empty, ``k`` is below 1, or a filter can't be used.
         """
         check_query(query, k)
         allowed = Filter.of(self._zone, **filters)
@@ -217,13 +218,13 @@ class MemoryView:
     def recall(
         self, query: str, max_tokens: int = 1000, *, at: datetime | str | None = None, **filters: Unpack[Filters]
     ) -> str:
-        """What the memory knows on a question, as text to put before a language model: "" where it knows nothing.
+        """The notes that answer a question best, as text to put before a language model; "" if there are none.
 
-        The best notes that fit into ``max_tokens`` (estimated, rather too many than too few), in order of time, each
-        numbered and cited, equal ones only once.
+        As many of the best notes as fit into ``max_tokens`` (an estimate, which is rather too high than too low), in
+        order of time, each numbered and cited. Equal notes are shown once.
 
         Raises:
-            InputError: as ``search``, or ``max_tokens`` below 1.
+            InputError: see ``search``; or ``max_tokens`` is below 1.
         """
         if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
             raise InputError(f"max_tokens is {max_tokens!r}: it must be a whole number of at least 1")
@@ -235,7 +236,7 @@ class MemoryView:
         """Why ``search`` with the same arguments did not return a note: which step lost it, and by how much.
 
         Raises:
-            InputError: as ``search``.
+            InputError: see ``search``.
             NotFoundError: there is no such note.
         """
         check_query(query, k)
@@ -246,7 +247,7 @@ class MemoryView:
             return self._derived.why_not(question, lambda: self.get(id), allowed, k)
 
     def _question(self, text: str, at: datetime | str | None) -> RawQuery:
-        """A question with its vector, which is made outside the turns: a model may take long."""
+        """A question with its vector. The vector is made outside the turns, since a model may take long."""
         asked = None if at is None else read_time(at, self._zone)[0]
         embedder = self.embedder
         with self._turns:
@@ -260,13 +261,13 @@ class MemoryView:
     # ------------------------------------------------------------------ browsing
 
     def topics(self) -> list[Topic]:
-        """The topic tree from the top down, each topic before those below it."""
+        """The topic tree from the top down: each topic comes before the topics below it."""
         with self._turns:
             topics, places = self._derived.steadily(lambda: (self._reader.topics(), self._reader.places()))
         return graph.outline(topics, places.values())
 
     def links(self, id: str | None = None, kind: LinkKind | None = None) -> list[Link]:
-        """The links of a note, whichever way they point, or all links; of one kind, or of all. Strongest first.
+        """The links from and to a note, or all links; of one kind, or of all kinds. The strongest come first.
 
         Raises:
             NotFoundError: there is no such note.
@@ -279,9 +280,9 @@ class MemoryView:
         return sorted(found, key=lambda link: (-link.weight, LINK_KINDS.index(link.kind), link.key))
 
     def neighbors(self, id: str, hops: int = 1, **filters: Unpack[Filters]) -> list[Note]:
-        """The notes within ``hops`` links of one, whichever way they point: nearest first, then most firmly linked.
+        """The notes within ``hops`` links of one, whichever way the links point: nearest first, then strongest link.
 
-        Ways may lead through notes that the filters keep out of the result.
+        A path may lead through notes that the filters keep out of the result.
 
         Raises:
             NotFoundError: there is no such note.
@@ -300,10 +301,10 @@ class MemoryView:
         return sorted(notes, key=lambda note: (found[note.id][0], -found[note.id][1], note.ordinal))
 
     def graph(self, **filters: Unpack[Filters]) -> MultiDiGraph[str]:
-        """The notes that the filters let through and the links between them, as a ``networkx.MultiDiGraph``.
+        """The notes that meet the filters and the links between them, as a ``networkx.MultiDiGraph``.
 
-        A node is a note's id with its fields as attributes; an edge is a link, keyed by its kind, with weight, reason
-        and created_by.
+        A node is a note's id, and has the note's fields as attributes. An edge is a link; its key is the link's kind,
+        and its attributes are weight, reason and created_by.
 
         Raises:
             InputError: a filter can't be used.
@@ -321,12 +322,12 @@ class MemoryView:
             return list(self._reader.commits(max(commit_number(after), 0), last))
 
     def history(self, id: str) -> list[HistoryEntry]:
-        """Everything that ever happened to a note, oldest first, links and uses included.
+        """Everything that ever happened to a note, oldest first, its links and uses included.
 
-        Its moves among the topics are left out; they stand in ``log()``.
+        Its moves between topics are left out; ``log()`` has them.
 
         Raises:
-            NotFoundError: no such note ever was.
+            NotFoundError: there never was such a note.
         """
         with self._turns:
             if not is_name(id):
@@ -357,9 +358,9 @@ class MemoryView:
             return [line for change in found.changes for line in field_diffs(change, texts)]
 
     def as_of(self, when: int | datetime | str) -> MemoryView:
-        """The memory as it was known after a commit (by number) or at a moment of journal time: read only.
+        """The memory as it was after a commit (by number), or at a time by the journal's clock. It is read only.
 
-        What was erased since is gone from it too.
+        Notes that were erased since are missing from it too.
 
         Raises:
             NotFoundError: there is no such commit.
@@ -381,7 +382,7 @@ class MemoryView:
     # ---------------------------------------------------------- keeping and moving
 
     def verify(self) -> Verification:
-        """Check the store against its journal, the vectors, and searching against a fresh exact search."""
+        """Check the store against its journal, the vectors, and searches against an exact search of all notes."""
         allowed = Filter.of(self._zone)
 
         def check() -> Verification:
@@ -399,7 +400,7 @@ class MemoryView:
             return self._derived.steadily(check)
 
     def export(self, path: str | Path, *, history: bool = False) -> int:
-        """Write the memory to a JSONL file, notes and links, or with ``history`` the whole journal; returns the lines.
+        """Write notes and links, or with ``history`` the whole journal, to a JSONL file; returns the number of lines.
 
         Vectors are left out: ``load`` makes them again.
         """
@@ -409,16 +410,16 @@ class MemoryView:
             )
 
     def check_derived(self) -> None:
-        """Assert that what this memory holds besides its store is what a fresh process would make of the store.
+        """Assert that the index and everything else derived from the store is what a fresh process would derive.
 
         Raises:
-            AssertionError: it is not: a fault of zettel.
+            AssertionError: it is not, which is a fault of zettel.
         """
         with self._turns:
             self._derived.steadily(self._derived.check)
 
     def close(self) -> None:
-        """Let go of the file; a second call does nothing."""
+        """Close the file; a second call does nothing."""
         with self._turns:
             if self._store is not None:
                 self._store.close()
@@ -442,16 +443,16 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def is_name(id: object) -> TypeGuard[str]:
-    """Whether a value can be a note's id at all: text that a store can look up."""
+    """Whether a value can be a note's id: it is text that a store can look up."""
     return isinstance(id, str) and not any("\ud800" <= c <= "\udfff" for c in id)
 
 
 def commit_number(commit: object) -> int:
-    """A commit's number, given as such or as text.
+    """The number of a commit, which may be given as a commit, a number or text.
 
     Raises:
-        InputError: it is neither.
-        NotFoundError: it is a text without a number.
+        InputError: it is none of these.
+        NotFoundError: it is a text that is not a number.
     """
     if isinstance(commit, bool) or not isinstance(commit, int | str):
         raise InputError(f"{commit!r} names no commit: use its number, or a Commit")

@@ -1,4 +1,4 @@
-"""The writer of an open memory: plans on the newest head, appends, and plans again if others were quicker."""
+"""The writer of an open memory: it plans on the newest head and appends; if others were quicker, it plans again."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from zettel.protocols import Draft, Embedder, LinkRule, Passages, Policy, Store
 from zettel.turns import Turns
 
 _SEARCHED: frozenset[object] = frozenset(SEARCHED)
-_PATIENCE = 2  # plans that others were quicker than, before the next is made with nobody else writing
-_TRIES = 100  # plans made again because another writer was quicker, before giving up
+_PATIENCE = 2  # after so many plans that came too late, other writers are kept out during the next one
+_TRIES = 100  # after so many plans that came too late, the writer gives up
 
 _log = logging.getLogger(__name__)
 
@@ -43,20 +43,20 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A plan that can't be made before something slow is asked."""
+    """A plan that can't be made yet: ``ask`` must be called first, which may be slow."""
 
     ask: Callable[[], None]
 
 
 Plan: TypeAlias = Callable[[], Planned | Open | None]
-"""Makes a plan of the memory as it stands; None if there is nothing to do. Called inside one moment of the store."""
+"""Makes a plan on the memory as it is; None if there is nothing to do. It is called inside ``at_one_head``."""
 
 
 class Writer:
-    """Commits plans to a store, one after the other, and brings what is derived from it along.
+    """Commits plans to a store, one after the other, and keeps the derived state in step.
 
-    Effects happen here and nowhere else, in this order: plan, append, adopt. A plan changes nothing. What is slow is
-    asked between plans, when no lock is held.
+    Effects happen only here, and in this order: plan, append, adopt. A plan changes nothing. Slow questions, to a model
+    say, are asked between two plans, while no lock is held.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Writer:
     def commit(self, plan: Plan) -> Commit | None:
         """Append what ``plan`` makes of the newest head; if another writer was quicker, plan again.
 
-        Who comes second again and again keeps the others out while planning.
+        After several plans that came too late, other writers are kept out during the next one.
 
         Raises:
             ReadOnlyError: the store can't be written to.
@@ -104,10 +104,10 @@ class Writer:
         raise StoreLockedError(f"other writers were quicker {_TRIES} times in a row; nothing was written: try again")
 
     def check_writable(self) -> None:
-        """Refuse what would change a memory that can't be changed.
+        """Refuse to change a memory that is open for reading only.
 
         Raises:
-            ReadOnlyError: it was opened for reading.
+            ReadOnlyError: it is.
         """
         if self._store.read_only:
             raise ReadOnlyError(
@@ -116,7 +116,7 @@ class Writer:
             )
 
     def _attempt(self, plan: Plan, *, alone: bool) -> Commit | Open | None:
-        """Plan once, and append the plan to the head it was made on."""
+        """Plan once, and append the plan to the head that it was made on."""
         with self._store.alone() if alone else nullcontext():
             head, planned = self._planned(plan)
             if not isinstance(planned, Planned):
@@ -131,7 +131,7 @@ class Writer:
         return commit
 
     def _planned(self, plan: Plan) -> tuple[int, Planned | Open | None]:
-        """The head, and what is planned on it."""
+        """The head, and the plan that was made on it."""
         try:
             with self._store.at_one_head():
                 return self._store.head(), plan()
@@ -140,7 +140,7 @@ class Writer:
             raise
 
     def _name_embedder(self) -> None:
-        """Have the store remember who makes its vectors, before the first of them is written."""
+        """Have the store remember which embedder makes its vectors, before the first of them is written."""
         embedder = self._embedder()
         if self._store.set_fingerprint(embedder.fingerprint) != embedder.fingerprint:
             self._check(embedder)  # raises: another process was quicker, with another embedder
@@ -152,7 +152,10 @@ class Writer:
     # ------------------------------------------------------------------ adding
 
     def take_in(self, items: Sequence[Incoming], cause: Cause) -> tuple[Commit | None, list[Note]]:
-        """Add notes, and return one an item, in order; those that were there already, too, if they still are."""
+        """Add notes, and return the note of each item, in order.
+
+        Notes that were there already are returned too. A note that was removed meanwhile is left out.
+        """
         intake = Intake(self._store, self._namespace, items, cause)
         ids: Sequence[str] = ()
         made: dict[str, Note] = {}
@@ -184,7 +187,7 @@ class Writer:
             if asked.unanswered:
                 return Open(lambda: answer(asked))
             new = {name for _, name, _ in arriving.new}
-            # Not read again after the commit: another process may have undone or erased one of them since.
+            # These are not read after the commit, since another process may undo or erase one of them at once.
             made = {note_id: arrivals.note(note_id) for note_id in new}
             made |= {note.id: note for note in self._store.notes(set(ids) - new)}
             return Planned(draft, index)
@@ -196,7 +199,7 @@ class Writer:
         return commit, [made[note_id] for note_id in ids if note_id in made]
 
     def load(self, parsed: Export) -> Commit | None:
-        """Add the notes and links of an export without history that the memory lacks; None if it lacks nothing."""
+        """Add the notes and links of an export without history that the memory lacks; None if it lacks none."""
         embedder = self._models.shared(self._embedder())
         made: dict[str, Passages] = {}
 
@@ -210,7 +213,7 @@ class Writer:
         return self.commit(plan)
 
     def restore(self, parsed: Export, path: str) -> Commit | None:
-        """Replay an export with history, numbers and times kept, into an empty memory; its last commit, if any.
+        """Replay an export with history, with its numbers and times, into an empty memory; returns its last commit.
 
         Raises:
             InputError: the memory has commits.
@@ -233,7 +236,7 @@ class Writer:
     # --------------------------------------------------- places among the topics
 
     def _arrived(self, draft: Draft) -> Planned:
-        """A draft of notes that arrive with the links they have, with their places."""
+        """Complete a draft of notes that arrive with their links: give each note a place among the topics."""
         keys = dict.fromkeys(key for _, key in draft.arrivals if key not in draft.passages)
         vectors = {key: rounded(new) for key, new in draft.passages.items()} | self._store.passages(keys)
         absent = {note.id: (note, vectors[key]) for note, key in draft.arrivals if note.status in SEARCHED}
@@ -243,9 +246,10 @@ class Writer:
         self, draft: Draft, leaving: Sequence[str], arriving: Sequence[str],
         absent: Mapping[str, tuple[Note, Passages]] | None = None,
     ) -> Planned:  # fmt: skip
-        """A draft with the changes of the topic tree that follow if notes are no longer searched, or are again.
+        """Complete a draft by the changes of the topic tree that remove notes from it and insert others.
 
-        ``absent`` are those of the arriving ones that are no notes now, but will be.
+        ``leaving`` are notes that are no longer searched, ``arriving`` notes that are searched from now on. ``absent``
+        holds those of the arriving notes that are not in the memory yet, with their vectors.
         """
         if not leaving and not arriving:
             return Planned(draft)
@@ -254,7 +258,7 @@ class Writer:
     def moves(
         self, leaving: Sequence[str], arriving: Sequence[str], absent: Mapping[str, tuple[Note, Passages]] | None = None
     ) -> list[TreeChange]:
-        """The changes of the topic tree by which notes leave it and come into it; see ``placed``."""
+        """The changes of the topic tree that remove notes from it and insert others; see ``placed``."""
         index = self._derived.draft()
         for note, passages in (absent or {}).values():
             if not index.has(note.id):
@@ -262,7 +266,7 @@ class Writer:
         return index.tree.rearrange(leaving, arriving)
 
     def revised(self, draft: Draft, notes: Mapping[str, Note]) -> Planned:
-        """A draft with what its revisions of ``notes`` mean for their places: only what is searched has one."""
+        """Complete a draft by the changes of places that its revisions cause: only a searched note has a place."""
         leaving: list[str] = []
         arriving: list[str] = []
         for revision in (change for change in draft.changes if isinstance(change, Revision)):
@@ -275,10 +279,10 @@ class Writer:
     # ----------------------------------------------------------- erasing, undoing
 
     def erase(self, find: Callable[[], Note]) -> Commit | None:
-        """Erase the note that ``find`` reads, which may be one whose arrival was undone.
+        """Erase the note that ``find`` reads; its arrival may have been undone.
 
         Raises:
-            StoreError: the note is erased, but another process that reads the file holds old pages of it.
+            StoreError: the note is erased, but another process that reads the file keeps old pages of it.
         """
         with self._turns:
             head = self._store.head()
@@ -296,7 +300,7 @@ class Writer:
                 self._derived.discard_if_erased(head)
 
     def undone(self, target: Callable[[], Target], *, cascade: bool) -> Planned | None:
-        """What takes back a target; None if it is taken back already."""
+        """The plan that undoes a target; None if it is undone already."""
         ledger = self._derived.ledger()
         found = target()
         changes = ledger.undo(found, cascade=cascade)
@@ -305,9 +309,10 @@ class Writer:
         return Planned(Draft("undo", (*changes, *self._restored_tree(found, changes))))
 
     def _restored_tree(self, targets: Target, changes: Sequence[Change]) -> Sequence[TreeChange]:
-        """What becomes of the topic tree: what the targets did to it is inverted if all of it still stands.
+        """The changes of the topic tree that belong to an undo.
 
-        Else it keeps its shape, and notes only leave it or come back to it.
+        If everything that the targets did to the tree is still in effect, it is inverted. Otherwise the tree keeps its
+        shape, and notes only leave it or come back to it.
         """
         rows = self._store.arrived(c.ordinal for c in changes if isinstance(c, NoteChange) and c.after is not None)
         back: dict[str, Note] = {}
