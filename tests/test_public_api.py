@@ -396,7 +396,7 @@ Plug = Callable[[ModuleType, str, str], None]
 
 def test_a_transcript_format_is_one_file(plugged: Plug, opened: Opener, tmp_path: Path) -> None:
     (tmp_path / "chat.loud").write_text("APPLES\nPEARS\n")
-    with pytest.raises(InputError, match="no format is called 'shouted'"):
+    with pytest.raises(InputError, match="there is no format 'shouted'"):
         opened("a").ingest(tmp_path / "chat.loud", format="shouted")
     plugged(zettel.transcripts, "shouted", FORMAT)
     memory = opened("b")

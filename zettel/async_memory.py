@@ -1,4 +1,4 @@
-"""The memory for asyncio programs: each call runs in a thread, so that the event loop goes on."""
+"""The memory for asyncio programs: each call runs in a thread, so that the event loop is not blocked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _mirrored(
     method: Callable[Concatenate[Memory, P], R],
 ) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
     async def call(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        own: Callable[P, R] = getattr(self.memory, method.__name__)  # an earlier state has not all of them
+        own: Callable[P, R] = getattr(self.memory, method.__name__)  # an earlier state lacks some methods
         return await asyncio.to_thread(own, *args, **kwargs)
 
     return update_wrapper(call, method)
@@ -28,8 +28,8 @@ def _mirrored(
 class AsyncMemory:
     """``Memory`` with the same methods, awaited: ``hits = await memory.search("...")``. Use it in ``async with``.
 
-    ``memory`` is the one behind it, which may go on being used beside it, and has what is no method: its head, its
-    length, its embedder.
+    ``memory`` is the memory behind it. It may be used directly as well, and has the properties: head, length and
+    embedder.
     """
 
     def __init__(self, memory: MemoryView) -> None:
@@ -42,6 +42,7 @@ class AsyncMemory:
     notes = _mirrored(Memory.notes)
     namespaces = _mirrored(Memory.namespaces)
     check_embedder = _mirrored(Memory.check_embedder)
+    check_derived = _mirrored(Memory.check_derived)
     search = _mirrored(Memory.search)
     recall = _mirrored(Memory.recall)
     why_not = _mirrored(Memory.why_not)
