@@ -1,4 +1,4 @@
-"""Files that were shared with a message: their descriptions stand in its text, but nobody has said them."""
+"""Files that were shared with a message: their descriptions are part of its text, but nobody said them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 from zettel.model import Note
 
-# Older notes have no attachments, only their text. LoCoMo's format describes images in it like this.
+# Older notes have no attachments, only a text, in which LoCoMo's format described images like this.
 _BRACKETS = re.compile(r"\[shares an? [^\]]{0,2000}\]")
 
 
 def spoken(note: Note) -> str:
     """What was said in a note: its text, with a space in place of each description of an attachment.
 
-    A note without attachments may be older than they are. So what stands in brackets as "[shares an image: ...]" counts
-    as a description there. It is the only place where a description is read out of a text.
+    A note without attachments may have been made before zettel kept attachments. So in such a note, text of the form
+    "[shares an image: ...]" counts as a description. Nowhere else is a description read out of a text.
     """
     if not note.attachments:
         return _BRACKETS.sub(" ", note.text)

@@ -12,7 +12,7 @@ _NAME = 60  # characters of a speaker's name
 
 
 def card(note: Note) -> str:
-    """The context of a note, and beneath it a line for each lesson that it learned, oldest first."""
+    """The context of a note, followed by a line for each lesson that it learned, oldest first."""
     return "\n".join((note.context, *map(line, note.learned)))
 
 
@@ -26,7 +26,7 @@ def line(lesson: Lesson) -> str:
 
 
 def _when(time: datetime | None, precision: TimePrecision | None) -> str:
-    """A time for the middle of a line, no finer than a day: "on 8 May 2023", "in May 2023"."""
+    """A time within a line, no more precise than a day: "on 8 May 2023", "in May 2023"."""
     if time is None or precision is None:
         return ""
     return f"in {describe(time, precision)}" if precision in ("month", "year") else f"on {describe(time, 'day')}"

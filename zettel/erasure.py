@@ -1,7 +1,7 @@
 """Erasing a note: what must change besides its own rows, so that nothing of its text is left.
 
-Its words may stand in what other notes' annotations quote of it, and in the names of topics. Both are blanked in all
-commits that hold them; what is shown now gets values without them.
+Other notes' annotations may quote it, and topics may be named by its words. Both are blanked in all commits that have
+them, and the present annotations and names get values without them.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from zettel.provenance import ANALYZED, LISTS, own_fields
 from zettel.text import terms, words
 
 _ANNOTATIONS = (*ANALYZED, "learned")
-_QUOTATION = 3  # words in a row that are no chance: "why" stands in many a sentence that quotes nobody
+_QUOTATION = 3  # fewer words in a row are not taken for a quotation: "why" is in many sentences that quote nobody
 _UNNAMED = "unnamed"
 _Annotating = NoteChange | Revision
 _Fields: TypeAlias = dict[str, JsonValue]
 
 
 def plan(note: Note, reader: Reader, moves: Sequence[TreeChange] = ()) -> Draft:
-    """The draft that erases ``note``; ``moves`` are the changes of the topic tree by which it leaves that.
+    """The draft that erases ``note``; ``moves`` are the changes of the topic tree that remove it from the tree.
 
-    Other notes' annotations that were made from its text lose what they have of it, and get what the journal kept as
-    their own in its place; what they learned from it goes. What the journal holds of them from before is blanked. No
-    analyzer is asked: another answer would not tell what came from where in the first one.
+    If annotations of other notes were made from its text, the words that they have from it are replaced by what the
+    journal kept as the other note's own; lessons that it taught are removed. Earlier values of these annotations are
+    blanked in the journal. No analyzer is asked: a second answer would not tell what the first one took from where.
     """
     journal = {commit.id: commit for commit in reader.commits_of(note.id)}
     made = [change for commit in journal.values() for change in commit.changes if isinstance(change, _Annotating)]
@@ -83,7 +83,7 @@ def plan(note: Note, reader: Reader, moves: Sequence[TreeChange] = ()) -> Draft:
 
 
 class _Quotes:
-    """What a note's annotations have of an erased note's text, now and in the commits that changed them."""
+    """The parts of a note's annotations that come from an erased note's text, now and in earlier commits."""
 
     def __init__(self, note: Note, erased: Note, commits: Iterable[Commit]) -> None:
         changes = (change for commit in commits for change in commit.changes)
@@ -92,7 +92,7 @@ class _Quotes:
         arrival = next(c for c in self._changes if isinstance(c, NoteChange))
         self._own: dict[str, Any] = own_fields(arrival, note.text)
         self._arrived: Mapping[str, Any] = arrival.after or arrival.before or {}
-        self._pieces: dict[str, str] = {}  # of contexts, with what takes their place
+        self._pieces: dict[str, str] = {}  # parts of contexts that come from the text, each with its replacement
         self._items: dict[str, set[str]] = {name: set() for name in LISTS}
         for change in self._changes:
             if erased.id in change.derived_from and change.undoes is None and change.after is not None:
@@ -103,7 +103,7 @@ class _Quotes:
         self._runs -= {"", "  "}
 
     def _learn(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
-        """Learn what a change took from the erased text: what it added; of an arrival what is not the note's own."""
+        """Learn what a change took from the erased text: what it added, or of an arrival what is not the note's own."""
         own = self._own if before is None else before
         if context := after.get("context"):
             if before is None:
@@ -115,7 +115,7 @@ class _Quotes:
             self._items[name].update(item for item in after[name] if item not in known)
 
     def taken(self) -> list[tuple[str, JsonValue]]:
-        """All values that have something of the erased text, with the names of their fields."""
+        """All values that come in part from the erased text, with the names of their fields."""
         return [
             (name, value)
             for change in self._changes
@@ -137,7 +137,7 @@ class _Quotes:
         return listed or any(run in _spoken(value) for run in self._runs)
 
     def without(self, name: str, value: Any) -> JsonValue:
-        """A value without what it has of the erased text; the note's own if nothing else is left."""
+        """A value without the parts that come from the erased text; the note's own value if nothing is left."""
         if name == "learned":
             return [lesson for lesson in value if not self._has(name, [lesson])]
         if name in LISTS:
@@ -151,12 +151,12 @@ class _Quotes:
         return own if not text or self._has(name, text) else text
 
     def others(self) -> tuple[str, ...]:
-        """The notes that annotations may still quote: what a later erasure must know of."""
+        """The notes that the annotations may still quote; a later erasure must know them."""
         return tuple(sorted({i for change in self._changes for i in change.derived_from} - {self._erased.id}))
 
 
 def _added(before: str, after: str) -> list[str]:
-    """What a text has that it had not: lines, and the ends of lines that went on."""
+    """What was added to a text: new lines, and what was appended to lines."""
     old = before.split("\n")
     new = [line for line in after.split("\n") if line not in old]
     ends = (line.removeprefix(max((o for o in old if line.startswith(o)), key=len, default="")) for line in new)
@@ -164,7 +164,7 @@ def _added(before: str, after: str) -> list[str]:
 
 
 def _shared(value: JsonValue, text: str) -> str:
-    """The longest run of words that an annotation has in common with a text; "" if it is too short to quote it."""
+    """The longest run of words that an annotation shares with a text; "" if it is too short to be a quotation."""
     ours, theirs = _spoken(value).split(), words(text)
     run = SequenceMatcher(None, ours, theirs, autojunk=False).find_longest_match()
     return f" {' '.join(ours[run.a : run.a + run.size])} " if run.size >= min(_QUOTATION, len(theirs)) > 1 else ""
@@ -183,10 +183,10 @@ def _telling_names(
     note: Note, noted: Set[str], made: Iterable[_Annotating], reader: Reader, moves: Sequence[TreeChange],
     fresh: Mapping[str, _Fields],
 ) -> dict[str, str]:  # fmt: skip
-    """The names of topics, of now and before, with a word that only the erased note has; each with what is left of it.
+    """The present and earlier names of topics that have a word of the erased note only, each with what is left of it.
 
-    ``noted`` are the terms of the note and of what others had from it, ``fresh`` the annotations that these get by the
-    erasure.
+    ``noted`` are the terms of the note and of what other notes had from it, ``fresh`` the annotations that these get
+    by the erasure.
     """
     commits = (change for commit in reader.commits() for change in commit.changes)
     names = {*_names(commits), *_names(moves), *(row.name for row in reader.topics().values())}
@@ -208,18 +208,18 @@ def _names(changes: Iterable[object]) -> set[str]:
 
 
 def _noted(note: Note) -> list[str]:
-    """The terms of a note's text and annotations, its speaker's name included."""
+    """The terms of a note's text, of its annotations and of its speaker's name."""
     return terms(" ".join((note.text, note.speaker or "", note.context, *note.keywords, *note.tags, *note.entities)))
 
 
 def _cleaned(name: str, telling: Set[str]) -> str:
-    """A name without the words that tell of an erased note."""
+    """A name without the words of an erased note."""
     parts = (" ".join(w for w in part.split() if telling.isdisjoint(terms(w))) for part in name.split("·"))
     return " · ".join(part for part in parts if part) or _UNNAMED
 
 
 def _renamed(reader: Reader, moves: Sequence[TreeChange], names: Mapping[str, str]) -> list[Change]:
-    """The moves, without the names that tell, and what gives the topics that bear one after them another name."""
+    """The moves without such names, followed by the changes that rename the topics that still have one after them."""
     topics: dict[int, _Fields | None] = {topic_id: asdict(row) for topic_id, row in reader.topics().items()}
     topics |= {change.topic_id: change.after for change in moves if isinstance(change, TopicChange)}
     bearing = {i: topic for i, topic in sorted(topics.items()) if topic is not None and topic["name"] in names}

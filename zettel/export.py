@@ -1,8 +1,8 @@
 """Exports: a memory as JSONL, and back.
 
-The first line tells what it is and how many lines follow; then come, one a line, the notes and links, or with history
-all notes that ever arrived and the commits. Vectors are left out: they follow from the texts, and are made again.
-Without the history the topic tree is left out, too: notes are inserted into a new one.
+The first line says what the file is and how many lines follow. Each further line is a note or a link; in an export with
+history, it is a note that ever arrived, or a commit. Vectors are left out: they follow from the texts, and are made
+again. An export without history has no topic tree either: the notes are inserted into a new one.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from zettel.protocols import Draft, Passages, Reader, Store
 
 
 class _Derived(BaseModel):
-    """A line that tells whose text a note's annotations quote."""
+    """A line that names the notes whose texts a note's annotations quote."""
 
     note_id: str
     sources: tuple[str, ...] = Field(alias="from")
 
 
-_LARGEST = 2**53  # of a topic's numbers: what every reader of JSON can tell apart
+_LARGEST = 2**53  # the limit of a topic's numbers: every reader of JSON can tell smaller whole numbers apart
 
 
 class _Topic(BaseModel):
-    """A topic as a change leaves it; ``name`` is empty if it quoted an erased note."""
+    """A topic as a change leaves it; ``name`` is empty if the name quoted an erased note."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -74,15 +74,15 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
     """Write an export, whole or not at all; returns the number of lines.
 
     Raises:
-        InputError: another file, such as a memory, stands there; or the history is one of an earlier time, and lacks
-            what was erased since.
+        InputError: there is another file, such as a memory, at the path; or the history is one of an earlier time, and
+            lacks what was erased since.
         StoreError: the file can't be written.
     """
     lines = _lines(reader, namespace, history=history)
     try:
         if path.exists() and not _is_export(path):
             raise InputError(f"{path} exists and is no export of zettel: it would be overwritten; name another file")
-        # Beside it, under a name that nothing has: what stands there is never written over, nor a link followed.
+        # Written under a new name first: no file is overwritten before the export is whole, and no link is followed.
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
         part = Path(name)
         try:
@@ -104,7 +104,7 @@ def write(path: Path, reader: Reader, namespace: str, *, history: bool) -> int:
 
 
 def _is_export(path: Path) -> bool:
-    """Whether a file is an export by its first bytes, or empty."""
+    """Whether a file is empty, or is an export by its first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -136,7 +136,7 @@ def _lines(reader: Reader, namespace: str, *, history: bool) -> list[dict[str, A
 
 
 def _derivations(reader: Reader, present: set[str]) -> dict[str, set[str]]:
-    """The notes whose text other notes' annotations quote: what a later erasure must know of."""
+    """The notes whose texts each note's annotations quote; a later erasure must know them."""
     derived: dict[str, set[str]] = {}
     for change in (change for commit in reader.commits() for change in commit.changes):
         quoted = present.intersection(getattr(change, "derived_from", ()))
@@ -147,7 +147,7 @@ def _derivations(reader: Reader, present: set[str]) -> dict[str, set[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export, read; ``commits`` is None for one without history, which has ``derived`` in its place."""
+    """An export that was read; ``commits`` is None if it has no history, and then ``derived`` is filled."""
 
     notes: tuple[Note, ...]
     links: tuple[Link, ...]
@@ -159,7 +159,7 @@ def read(path: Path) -> Export:
     """Read and check an export.
 
     Raises:
-        InputError: it is none, or a line is damaged or missing; the message names the line.
+        InputError: the file is not an export, or a line is damaged or missing; the message names the line.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -208,7 +208,7 @@ def _parse(path: Path, lines: Iterator[str]) -> Export:
 
 
 def _json(line: str) -> object:
-    """The JSON value on a line, or, as text, why there is none."""
+    """The JSON object on a line; if there is none, the reason, as text."""
     try:
         value = json.loads(line, parse_constant=_refuse)
         if "\\ud" in line.lower():
@@ -225,7 +225,7 @@ def _refuse(constant: str) -> None:
 
 
 def _unfit_note(export: Export) -> str:
-    """What is wrong with the first note that no memory can have; "" if there is none."""
+    """What is wrong with the first note that a memory can't have; "" if there is no such note."""
     for note in export.notes:
         if not note.text.strip() or not note.id.isprintable() or not note.id:
             return f"note {note.id!r} has no text, or no proper id"
@@ -236,7 +236,7 @@ def _unfit_note(export: Export) -> str:
 
 
 def _broken_history(export: Export) -> str:
-    """What keeps the commits from being a journal of the notes; "" where nothing does."""
+    """The reason why the commits are not a journal of the notes; "" if they are."""
     commits = export.commits or ()
     changes = [change for commit in commits for change in commit.changes]
     erased = {change.note_id for change in changes if isinstance(change, Erasure)}
@@ -244,7 +244,7 @@ def _broken_history(export: Export) -> str:
 
 
 def _misnumbered(commits: Sequence[Commit], changes: Sequence[Change]) -> str:
-    """What is wrong with the order of commits, changes and notes; "" where nothing is."""
+    """What is wrong with the numbers of commits, changes and notes; "" if they are in order."""
     if [commit.id for commit in commits] != list(range(1, len(commits) + 1)):
         return f"its commits are not numbered 1 to {len(commits)}"
     if any(change.id != f"{c.id}.{n}" for c in commits for n, change in enumerate(c.changes, 1)):
@@ -258,7 +258,7 @@ def _misnumbered(commits: Sequence[Commit], changes: Sequence[Change]) -> str:
 
 
 def _unfit_change(export: Export, changes: Iterable[Change], erased: Set[str]) -> str:
-    """What is wrong with the first change that speaks of what is not there, or holds what can't be; "" without any."""
+    """What is wrong with the first change that names a missing note, or has impossible values; "" if none does."""
     ids = {note.ordinal: note.id for note in export.notes}
     named: set[str] = set()
     made: dict[str, Change] = {}
@@ -281,7 +281,7 @@ def _unfit_change(export: Export, changes: Iterable[Change], erased: Set[str]) -
 
 
 def _broken_tree(commits: Iterable[Commit], erased: Set[str]) -> str:
-    """What does not fit what stands before it, or leaves no sound tree of topics behind; "" where nothing does."""
+    """What is wrong with the first commit that does not fit the state before it, or leaves an unsound tree; else ""."""
     try:
         for commit, state in replay(commits, erased):
             if any(isinstance(change, TopicChange | Placement) for change in commit.changes):
@@ -293,7 +293,7 @@ def _broken_tree(commits: Iterable[Commit], erased: Set[str]) -> str:
 
 
 def _is_valid(change: Change, side: dict[str, Any]) -> bool:
-    """Whether a change's before or after could be that of a note, a link or a topic."""
+    """Whether the values before or after a change are possible for a note, a link or a topic."""
     try:
         if isinstance(change, TopicChange):
             _Topic.model_validate(side)
@@ -311,9 +311,9 @@ def _is_valid(change: Change, side: dict[str, Any]) -> bool:
 def unembedded(
     export: Export, reader: Reader, fingerprint: str, made: Mapping[str, Passages]
 ) -> dict[str, Note]:
-    """The notes of an export whose vectors neither the store has nor ``made``, by the key of their vectors.
+    """The notes of an export whose vectors are neither in the store nor in ``made``, by the key of their vectors.
 
-    Of an export without history, only those that the memory lacks.
+    If the export has no history, only notes that the memory lacks are returned.
     """
     known = reader.known(note.id for note in export.notes) if export.commits is None else set()
     notes = {vector_key(fingerprint, note): note for note in export.notes if note.id not in known}
@@ -322,7 +322,7 @@ def unembedded(
 
 
 def plan(export: Export, reader: Reader, fingerprint: str, made: Mapping[str, Passages]) -> Draft | None:
-    """The draft that adds what an export without history has and the memory lacks; None if it lacks nothing.
+    """The draft that adds the notes and links of an export without history that the memory lacks; None if it has all.
 
     ``made`` holds the vectors that the store lacks, by key; see ``unembedded``.
     """
@@ -353,7 +353,7 @@ def _arrival(note: Note, derived_from: Iterable[str]) -> NoteChange:
 
 
 def restore(export: Export, store: Store, fingerprint: str, passages: Mapping[str, Passages]) -> None:
-    """Replay an export with history into an empty store; ``passages`` are the vectors that it lacks, by key."""
+    """Replay an export with history into an empty store; ``passages`` are the vectors that the store lacks, by key."""
     keys = [vector_key(fingerprint, note) for note in export.notes]
     rows = {note.ordinal: (note, key) for note, key in zip(export.notes, keys, strict=True)}
     store.restore(export.commits or (), rows, passages)

@@ -1,4 +1,4 @@
-"""What of a note's annotations is its own: what would stand there without the notes that they were derived from."""
+"""A note's own annotations: what they would be without the notes that they were derived from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ LISTS = ANALYZED[1:]
 def own_analysis(analysis: Analysis, text: str) -> Analysis:
     """What an analysis of a text would be without the notes it was derived from.
 
-    If the analyzer did not say so, it is what is sure to come from the text: no context, and of the lists what it says.
+    If the analyzer did not say, only what certainly comes from the text is kept: no context, and of each list the items
+    whose words are all in the text.
     """
     if not analysis.derived_from:
         return analysis
@@ -32,9 +33,9 @@ def own_analysis(analysis: Analysis, text: str) -> Analysis:
 
 
 def own_fields(arrival: NoteChange, text: str) -> dict[str, JsonValue]:
-    """The analyzed fields that a note arrived with, as they would be without the notes they were derived from.
+    """The analyzed fields that a note arrived with, as they would be without the notes that they were derived from.
 
-    An arrival from before those were kept has what is sure to come from its text.
+    An older journal does not say; then only what certainly comes from the note's text is kept.
     """
     fields = {name: value for name, value in (arrival.after or arrival.before or {}).items() if name in ANALYZED}
     if arrival.own or not arrival.derived_from:
@@ -43,7 +44,7 @@ def own_fields(arrival: NoteChange, text: str) -> dict[str, JsonValue]:
 
 
 def differing(own: Mapping[str, JsonValue], fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The analyzed fields in which a note's own values are others than those it has."""
+    """The note's own values of those analyzed fields in which they differ from ``fields``."""
     return {name: own[name] for name in ANALYZED if own[name] != fields[name]}
 
 
@@ -52,7 +53,7 @@ def _texts(value: JsonValue) -> list[str]:
 
 
 def _said_in(text: str, items: Iterable[str]) -> Iterable[str]:
-    """The items of which each word stands in a text."""
+    """The items whose words are all in a text."""
     said = set(terms(text))
     for item in items:
         stems = terms(item)

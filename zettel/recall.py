@@ -1,4 +1,4 @@
-"""What a memory knows, packed as text to put before a language model: the best notes, cited, in order of time."""
+"""Packing the best notes as text to put before a language model: cited, and in order of time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from zettel.card import card
 from zettel.model import Hit, Note
 from zettel.text import shorten
 
-_SHORT = 60  # characters below which a text is shown with its context: "The blue one, definitely." says little alone
+_SHORT = 60  # a text of fewer characters is shown with its context: "The blue one, definitely." says little alone
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a language model makes of a text, rather too many than too few.
+    """An estimate, rather too high than too low, of the number of tokens that a language model makes of a text.
 
-    A third more than its words, or a quarter of its letters if that is more; each character beyond ASCII counts as
-    one token.
+    It is a third more than the number of words, or a quarter of the number of letters if that is more. Each character
+    beyond ASCII counts as one token.
     """
     ascii_letters = sum(c < "\x80" for c in text)
     return ceil(max(len(text.split()) * 4 / 3, ascii_letters / 4) + len(text) - ascii_letters)
 
 
 def pack(hits: Sequence[Hit], max_tokens: int) -> str:
-    """The best of ``hits`` that fit into ``max_tokens``, in order of time, numbered, each with its source.
+    """As many of the best ``hits`` as fit into ``max_tokens``, in order of time, numbered, each with its source.
 
-    Equal texts of one speaker occur once. If not even the first fits, it is cut.
+    Equal texts of one speaker are shown once. If not even the first hit fits, it is cut.
     """
     chosen: list[Note] = []
     seen: set[tuple[str | None, str]] = set()
@@ -66,7 +66,7 @@ def _cut(note: Note, max_tokens: int) -> str:
 
 
 def cite(note: Note) -> str:
-    """Where a note comes from, for people: file, session and message; the note's id where no source is known."""
+    """The origin of a note for people: file, session and message; the note's id if no source is known."""
     source = note.sources[0] if note.sources else None
     if source is None or not (source.uri or source.conversation_id):
         return f"note {note.id}"

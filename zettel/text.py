@@ -11,7 +11,7 @@ import Stemmer
 from zettel import wordlists
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
-_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")  # "8 May" in a question would match session 8
+_PLACE = re.compile(r"\((?:session|conversation)\b[^)]*\)")
 
 #: Words that say nothing about the subject of a text; they are no terms.
 STOP_WORDS = wordlists.words("stop_words")
@@ -34,8 +34,13 @@ def terms(text: str) -> list[str]:
 
 
 def annotation_terms(context: str, items: Iterable[str]) -> list[str]:
-    """The terms of a note's annotations: those of its context and of its keywords, tags and entities."""
-    # Only the first line of the context: the lines that evolution adds are for readers, and improved no recall.
+    """The terms of a note's annotations: those of its context and of its keywords, tags and entities.
+
+    The number of the session is cut out of the context, since the "8" in a question about 8 May would match session 8.
+    It is found by its form, not by ``Note.session``: any analyzer or person writes the context, in which the session
+    may be named differently, or be another one.
+    """
+    # Only the first line counts. In older memories, evolution added further lines for readers; they improved no recall.
     first = _PLACE.sub("", context.split("\n", maxsplit=1)[0])
     return terms(" ".join((first, *items)))
 

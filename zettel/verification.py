@@ -1,4 +1,4 @@
-"""Verifying a memory: its store against its journal, its vectors, and its index against a fresh exact search."""
+"""Verifying a memory: its store against its journal, its vectors, and its index against an exact search."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from zettel.protocols import Embedder, Passages, Reader, Store
 
 _SAMPLE = 50  # notes whose own vectors serve as queries
 _TOP = 10
-_ENOUGH = 0.9  # recall below which searches miss too much to leave it unsaid
-_Z = 1.96  # of a 95% interval
+_ENOUGH = 0.9  # a lower recall of routed searches is reported
+_Z = 1.96  # standard deviations on either side of a 95% interval
 _WIDER = "searches find {:.3f} of what scoring all notes finds: raise Config.exact_below, or Config.beam_share"
 _DIFFERS = "what the store shows is not what the journal amounts to: restore a copy of the memory"
 
 
 Searching: TypeAlias = Callable[[Note, bool], Sequence[str]]
-"""Gives the ids that a search for a note's own words finds, at best ten: by scoring all notes, or as searches do."""
+"""Returns the ids of the best ten notes for a note's own words: by scoring all notes, or as searches usually do."""
 
 
 def verify(
     reader: Reader, store: Store | None, index: ExactIndex, embedder: Embedder, routed: Searching | None
 ) -> Verification:
-    """Check everything that is kept twice against each other; see ``Verification``.
+    """Check that everything that is kept twice agrees; see ``Verification``.
 
-    ``routed`` is given where searches are routed, so that there is something to compare.
+    ``routed`` is given if searches are routed: they are compared with exact ones.
     """
     notes = reader.notes()
     keys = {note.id: vector_key(embedder.fingerprint, note) for note in notes}
@@ -58,9 +58,9 @@ def verify(
 
 
 def _against_journal(reader: Reader, notes: list[Note], *, named: bool) -> Iterator[Problem]:
-    """What the journal amounts to, and what the store shows, must be the same.
+    """Compare the state that the journal amounts to with what the store shows.
 
-    All topics must be ``named``, but in earlier states, where names made of what was erased since are blank.
+    If ``named``, every topic must have a name. In earlier states, a name that quoted an erased note is blank.
     """
     try:
         changes = (change for commit in reader.commits() for change in commit.changes)
@@ -80,7 +80,7 @@ def _against_journal(reader: Reader, notes: list[Note], *, named: bool) -> Itera
 
 
 def _tree(reader: Reader, notes: list[Note], state: State, *, named: bool) -> Iterator[Problem]:
-    """The topic tree: as the journal has it, and sound."""
+    """Check that the topic tree is the journal's, and sound."""
     rows, places = reader.topics(), reader.places()
     topics = {topic_id: asdict(row) for topic_id, row in rows.items()}
     for topic_id in sorted(topics.keys() | state.topics.keys()):
@@ -129,7 +129,7 @@ def _sample(notes: list[Note]) -> list[Note]:
 
 
 def _recall(sample: list[Note], routed: Searching) -> tuple[float, float, float]:
-    """The share of exact search's hits that a routed one finds, and Wilson's 95% interval (1927) for it."""
+    """The share of an exact search's hits that a routed search finds, and its 95% interval (Wilson 1927)."""
     found = [(set(routed(note, True)), set(routed(note, False))) for note in sample]
     n = sum(len(exact) for exact, _ in found)
     if not n:
@@ -143,7 +143,7 @@ def _recall(sample: list[Note], routed: Searching) -> tuple[float, float, float]
 def _agreement(
     index: ExactIndex, notes: list[Note], sample: list[Note], keys: dict[str, str], passages: dict[str, Passages]
 ) -> float:
-    """The index, grown commit by commit, against a plain product with the vectors the store has: top ten by cosine."""
+    """The share of the ten nearest notes, by a plain product with the store's vectors, that the index finds too."""
     embedded = [note for note in notes if keys[note.id] in passages]
     columns = index.columns()
     if not sample:
@@ -158,7 +158,7 @@ def _agreement(
         mine = np.maximum.reduceat(columns.vectors @ query, columns.first)
         mine[~columns.alive] = -np.inf
         wanted = {embedded[i].id for i in np.argsort(-best, kind="stable")[:_TOP]}
-        # Ties and rounding may swap notes at the border: what counts is that the index gives as close a note.
+        # Ties and rounding may swap the last notes, so a note counts as found if the index has one as near.
         border = np.sort(best)[-len(wanted)] - 1e-5
         found += sum(index.row(i) is not None and mine[index.row(i)] >= border for i in wanted) / len(wanted)
     return found / len(sample)

@@ -1,7 +1,7 @@
-"""Evolution: an arriving note changes what its neighbors' cards say. One file a policy; the guardrails stand here.
+"""Evolution: an arriving note changes what its neighbors' cards say. Each policy is a file; the guardrails are here.
 
-After A-MEM (arXiv 2502.12110, section 3.3), with what its library lacks: only notes that were linked are touched, text
-never changes, every rewrite is a revision with its cause, and the number of rewrites is bounded.
+The idea is A-MEM's (arXiv 2502.12110, section 3.3). Unlike in its library, only notes that were just linked are
+touched, a text never changes, every rewrite is a revision with its cause, and the number of rewrites is bounded.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def evolve(
     encounters: Sequence[Encounter], policies: Sequence[Policy], rewritten: Mapping[str, int], *,
     per_add: int, per_day: int, asking: Asking | None = None,
 ) -> list[Revision]:  # fmt: skip
-    """The revisions of an arriving note's neighbors: one a neighbor, at most ``per_add`` of them.
+    """The revisions of an arriving note's neighbors: one for each neighbor, at most ``per_add`` in all.
 
-    ``rewritten`` tells how often each was rewritten for notes of the same day; one that was ``per_day`` times is left
-    alone, as is one that is not searched, or more trusted than the arriving note. A policy with an open question
-    changes nothing, and ``asking`` says so.
+    ``rewritten`` says how often each neighbor was rewritten for notes of the same day. A neighbor is left as it is if
+    this was ``per_day`` times, if it is not searched, or if it is more trusted than the arriving note. A policy with an
+    unanswered question changes nothing, and ``asking`` keeps the question.
     """
     asking = asking or Asking()
     revisions: list[Revision] = []
@@ -45,7 +45,7 @@ def evolve(
 
 
 def _revision(encounter: Encounter, policies: Sequence[Policy], asking: Asking) -> Revision | None:
-    """What all policies make of one neighbor, each seeing what those before it have written."""
+    """What all policies together make of one neighbor: each sees what the policies before it have written."""
     before = revisable_fields(encounter.neighbor)
     note, reasons, derived = encounter.neighbor, [], [encounter.arrived.id]
     for policy in policies:
@@ -69,7 +69,7 @@ def _revision(encounter: Encounter, policies: Sequence[Policy], asking: Asking) 
 
 
 def _rewritten(note: Note, rewrite: Rewrite, arrived: str) -> Note:
-    """The note with a policy's values, or as it is where they break a guardrail."""
+    """The note with a policy's values, or unchanged if they break a guardrail."""
     fields, sources = rewrite.fields, (arrived, *rewrite.derived_from)
     proper = all(_is_proper(*item) for item in fields.items())
     if not proper or not all(_is_lesson(lesson, sources) for lesson in rewrite.lessons):

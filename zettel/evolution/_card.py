@@ -1,4 +1,4 @@
-"""What policies share: lessons for a card, and the sentences of a note that they quote."""
+"""What policies share: making lessons, and choosing the sentences of a note that lessons quote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LESSONS = 3
 """The most lessons on a card; a newer one takes the place of the oldest."""
 
 QUOTE = 120
-"""Longest quotation in a lesson, in characters."""
+"""The length of the longest quotation in a lesson, in characters."""
 
 _NAME = 60  # characters of a speaker's name
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
@@ -21,20 +21,20 @@ _MARKUP = re.compile(r"```.*?(?:```|$)|[`*#|]+|[\x00-\x1f\x7f-\x9f]", re.DOTALL)
 
 
 def lesson(kind: str, note: Note, quote: str) -> Lesson:
-    """What a note teaches another one, in its own words."""
+    """A lesson that a note teaches another one by a quotation."""
     return Lesson(
         kind=kind, note_id=note.id, time=note.time, time_precision=note.time_precision, speaker=note.speaker, text=quote
     )
 
 
 def with_lesson(learned: tuple[Lesson, ...], new: Lesson) -> tuple[Lesson, ...]:
-    """What a note has learned, with one lesson more; one that reads the same gives way to it."""
+    """The lessons of a note with a new one at the end; a lesson that reads the same is replaced by it."""
     others = tuple(old for old in learned if line(old) != line(new))
     return (*others, new)[-LESSONS:]
 
 
 def is_said_in(quote: str, note: Note) -> bool:
-    """Whether a quotation is one of this note."""
+    """Whether a note says what a quotation quotes."""
     return quote.rstrip("…") in _plain(note)
 
 
@@ -44,9 +44,9 @@ def speaker(note: Note) -> str:
 
 
 def quotation(note: Note, subject: set[str]) -> str:
-    """The sentence of a note that says most of a subject (given as stems), with what follows it, cut to a line.
+    """The sentence of a note that says most about a subject (given as stems), and what follows it, cut to a line.
 
-    A question is quoted where nothing else is said; "" is what is left of a text that is all code.
+    A question is quoted only if the note has nothing else. A note that is all code has nothing to quote: "".
     """
     sentences = _SENTENCE.split(_plain(note))
     best = max(
@@ -57,7 +57,7 @@ def quotation(note: Note, subject: set[str]) -> str:
 
 
 def _plain(note: Note) -> str:
-    """What was said in a note on one line, without code and Markdown marks, its double quotes single."""
+    """What was said in a note, on one line: without code and Markdown marks, and with single for double quotes."""
     return " ".join(_MARKUP.sub(" ", spoken(note)).split()).translate(_SINGLE)
 
 

@@ -10,7 +10,7 @@ _TAG = "answered"
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
-    """The question's card gets the answer and the tag "answered"."""
+    """Teach the question its answer, and tag it "answered"."""
     arrived, question = encounter.arrived, encounter.neighbor
     if not any(link.kind == "elaborates" and link.source_id == arrived.id for link in encounter.links):
         return None

@@ -1,4 +1,4 @@
-"""A note learns what came of its subject in a later session."""
+"""A note learns what a later session says about its subject."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 
 _KINDS = ("similar", "same_entity")
-_RAREST = 3  # terms by which the sentence to quote is chosen
-_WEIGHT = 0.55  # links below it share a subject, but need not carry it on
+_RAREST = 3  # the sentence to quote is chosen by so many terms
+_WEIGHT = 0.55  # two notes with a weaker link share a subject, but the later one need not continue it
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
-    """The older note learns what the arriving one says, if both speak of one subject."""
+    """Teach the older note what the arriving one says, if both speak of one subject."""
     arrived, older = encounter.arrived, encounter.neighbor
     link = max((x for x in encounter.links if x.kind in _KINDS), key=lambda x: x.weight, default=None)
     if link is None or link.weight < _WEIGHT or _in_one_session(encounter):
@@ -29,11 +29,11 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
 
 
 def _subject(link: Link) -> set[str]:
-    """The terms of the entity that a link rests on, else the rarest that both notes share; none if it names neither."""
+    """The terms of the entity that a link rests on, else the rarest terms that both notes share; there may be none."""
     return set(terms(link.evidence.quote) or link.evidence.terms[:_RAREST])
 
 
 def _in_one_session(encounter: Encounter) -> bool:
-    """Whether both stand in one session, where the one is read with the other anyway."""
+    """Whether both notes are in one session; then they are read together anyway."""
     ours, theirs = encounter.arrived.conversation, encounter.neighbor.conversation
     return ours is not None and ours == theirs

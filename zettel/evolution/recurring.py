@@ -9,12 +9,12 @@ from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 from zettel.vocabulary import SIGNS
 
-_KEYWORDS = 8  # the most that a card holds; an analyzer gives six
+_KEYWORDS = 8  # a card has at most so many; an analyzer finds six
 _QUOTE = 40
 
 
 def rewrite(encounter: Encounter) -> Rewrite | None:
-    """Keywords that say more of what the neighbor speaks of, and tags of its subject."""
+    """Give the neighbor more specific keywords for what it speaks of, and tags of its subject."""
     kin = [note for link, note in encounter.others if link.kind == "similar"]
     if not kin or not any(link.kind == "similar" for link in encounter.links):
         return None
@@ -33,7 +33,7 @@ def rewrite(encounter: Encounter) -> Rewrite | None:
 
 
 def _is_new(keyword: str, note: Note) -> bool:
-    """Whether a keyword carries on a word of the note, and says what none of its keywords says."""
+    """Whether a keyword has a word of the note, and another word that none of the note's keywords has."""
     stems = set(terms(keyword))
     known = set(terms(" ".join(note.keywords)))
     return bool(stems & set(terms(note.text))) and not stems <= known

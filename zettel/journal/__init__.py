@@ -1,12 +1,12 @@
 """The rules of the journal, as pure functions: apply, invert, depend.
 
-A commit's changes write *cells*: a note's presence, a field of its annotations, a link, a use. Each cell keeps the
-stack of the changes that stand on it, bottom first. Taking a change back needs it on top of its cells; what stands
-above it depends on it. An undo is written as changes too, each naming in ``undoes`` the change it takes back, so an
-undo can be undone: the change it took out is put back.
+A commit's changes write *cells*: a note's presence, a field of its annotations, a link, a use. Each cell keeps a stack
+of the changes that wrote it and are in effect, the oldest at the bottom. Only a change on top of all its cells can be
+taken back; the changes above it depend on it. An undo consists of changes too, and each of them names in ``undoes`` the
+change that it takes back. So an undo can be undone: then the change that it took out is put back.
 
-Changes of the topic tree stand on no cell: many notes share a topic, and what one of them did to it must not keep
-another from being undone. They are inverted all together if what they made still stands, else left as they are.
+Changes of the topic tree write no cell: many notes share a topic, and what one of them did to it must not keep another
+from being undone. The tree's changes are inverted all together if they are still in effect, else left as they are.
 """
 
 from zettel.journal.diffs import field_diffs

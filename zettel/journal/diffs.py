@@ -1,4 +1,4 @@
-"""What a change did, field by field, for people."""
+"""Showing people what a change did, field by field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zettel.model import (
 
 
 def field_diffs(change: Change, texts: Mapping[int, str]) -> list[FieldDiff]:
-    """What a change did, field by field; ``texts`` are those of the notes that came or went, by ordinal."""
+    """What a change did, field by field; ``texts`` holds the texts of the notes that came or went, by ordinal."""
     common: dict[str, Any] = {"change_id": change.id, "note_id": next(iter(touched(change)), "")}
     match change:
         case NoteChange():

@@ -1,4 +1,4 @@
-"""Which changes of a journal stand, and on what; planning an undo."""
+"""The ledger of a journal: which changes are in effect, and which depend on which; planning an undo."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from zettel.errors import Call, ConflictError, Remedy
 from zettel.journal.rules import Cell, State, deserted, fits, follows, grow, invert, needs, tree_faults, writes
 from zettel.model import Change, Commit, Erasure, NoteChange, Placement, Revision, TopicChange, TreeChange, touched
 
-Target: TypeAlias = str | int | Sequence[str]  # what is undone: a change, by id; a commit, by number; several changes
+Target: TypeAlias = str | int | Sequence[str]  # what to undo: a change (by id), a commit (by number), several changes
 
 _CASCADE = Remedy("undo those first, or pass {} to take them along", (Call("undo", "cascade", value=True),))
 
 
 class Ledger:
-    """Which changes of a journal stand, and on what: its fold, extended commit by commit.
+    """Which changes of a journal are in effect, and which depend on which. It is extended commit by commit.
 
-    Only changes that take nothing back are kept on the cells' stacks; a change with ``undoes`` moves its *root*, the
-    change at the end of that chain, out or back in. For each root, ``_latest`` is the change that last moved it.
+    The stacks of the cells hold only changes that take nothing back, the *roots*. A change with ``undoes`` takes the
+    root at the end of that chain out of its stacks, or puts it back. For each root, ``_latest`` is the change that
+    last did so.
     """
 
     def __init__(self, commits: Iterable[Commit] = ()) -> None:
@@ -30,15 +31,15 @@ class Ledger:
         self._took_out: set[str] = set()
         self._base: dict[str, dict[Cell, str | None]] = {}
         self._stacks: dict[Cell, list[str]] = {}
-        self._dependents: dict[str, dict[str, None]] = {}  # of a note: what needs its presence, oldest first
+        self._dependents: dict[str, dict[str, None]] = {}  # by note: the changes that need its presence, oldest first
         self._erased: set[str] = set()
         self._triggered: dict[str, list[str]] = {}
-        self._tree = State()  # its topics and places only
-        self._reverted: set[str] = set()  # roots of changes of the tree that do not stand
+        self._tree = State()  # only its topics and places are used
+        self._reverted: set[str] = set()  # changes of the tree that are taken back, by root
         self.extend(commits)
 
     def extend(self, commits: Iterable[Commit]) -> None:
-        """Take in the commits that follow."""
+        """Take in the next commits."""
         for commit in commits:
             self._of_commit[commit.id] = [c.id for c in commit.changes]
             for change in commit.changes:
@@ -104,7 +105,7 @@ class Ledger:
             self._dependents[note_id].pop(root, None)
 
     def _erase(self, change: Erasure) -> None:
-        """Nothing of an erased note stands any more, nor can be put back."""
+        """Take all changes of an erased note out for good."""
         self._erased.add(change.note_id)
         for root in [*self._dependents.get(change.note_id, ()), *self._stacks.get(("note", change.note_id), ())]:
             self._pop(root)
@@ -113,18 +114,18 @@ class Ledger:
     # ------------------------------------------------------------------- undo
 
     def undo(self, target: Target, *, cascade: bool = False) -> list[Change]:
-        """The changes, ids still empty, that take back a commit (by number), one change (by id) or several.
+        """The changes that take back a commit (by number), one change (by id) or several; their ids are empty.
 
-        Empty if nothing of it stands any more. Links and uses of a removed note go along. Changes of the tree are
-        not among them, see ``tree_inverse``; those come behind these in a commit.
+        None of the changes is returned if nothing of the target is in effect. If a note is removed, its links and uses
+        are removed too. Changes of the tree are not among these: see ``tree_inverse``; they come last in a commit.
 
         Raises:
-            ConflictError: later changes build on it, and ``cascade`` is False.
-            InputError: it is an erasure.
+            ConflictError: later changes build on the target, and ``cascade`` is False.
+            InputError: the target is an erasure.
         """
         targets = [t for t in self._targets(target) if not isinstance(self._changes[t], TopicChange | Placement)]
         for erasure in (c for t in targets if isinstance(c := self._changes[t], Erasure)):
-            invert(erasure, "")  # raises, and says why
+            invert(erasure, "")  # raises an error that says why
         undoing = _Undoing(self, {self._root[t] for t in targets})
         for change_id in reversed(targets):
             undoing.take_back(change_id)
@@ -139,11 +140,11 @@ class Ledger:
         return undoing.changes
 
     def tree_inverse(self, target: Target) -> list[TreeChange] | None:
-        """The changes, ids still empty, that take back what the target's changes did to the topic tree.
+        """The changes that take back what the target's changes did to the topic tree; their ids are empty.
 
-        None if that is no longer possible: what one of them made was changed since, or what would be left is no
-        sound tree, or has a topic without notes. Then the tree stays, and only the notes that come and go by the undo
-        get a place or lose theirs.
+        None if that is no longer possible: something that they made was changed since, or the result would be no sound
+        tree, or would have a topic without notes. Then the tree keeps its shape: only the notes that the undo brings
+        back or removes get a place or lose it.
         """
         undone = [change for change in self.undo(target, cascade=True) if isinstance(change, NoteChange)]
         leaving = {change.note_id for change in undone if change.after is None}
@@ -152,7 +153,7 @@ class Ledger:
         tree = State(topics=dict(self._tree.topics), places=dict(self._tree.places))
         inverses = list(self._tree_inverses(target))
         for inverse in inverses:
-            # A note that comes again has lost its place when it left: it can't be moved on from there.
+            # A note that comes back lost its place when it left, so it can't be moved on from there.
             moved_on = isinstance(inverse, Placement) and inverse.note_id in again and inverse.after is not None
             if moved_on or not fits(tree, inverse):
                 return None
@@ -160,7 +161,7 @@ class Ledger:
         return inverses if self._can_become(tree, leaving, coming) else None
 
     def _tree_inverses(self, target: Target) -> Iterator[TreeChange]:
-        """What takes back, change by change, what is in effect; an erased note never has a place again."""
+        """The inverse of each change that is in effect; an erased note never has a place again."""
         for change_id in reversed(self._targets(target)):
             latest = self._changes[self._latest[self._root[change_id]]]
             if isinstance(latest, TopicChange | Placement) and self._erased.isdisjoint(touched(latest)):
@@ -169,7 +170,7 @@ class Ledger:
                     yield inverse
 
     def _can_become(self, tree: State, leaving: Set[str], coming: Set[str]) -> bool:
-        """Whether a tree is sound, without notes that will not be there, and no emptier than it is now."""
+        """Whether a tree is sound, holds no note that will be missing, and has no topic that becomes empty."""
         placed = self._tree.places.keys()
         arriving = tree.places.keys() - placed
         present = {i for i in arriving - leaving if self._top(("note", i)) is not None} | coming
@@ -177,7 +178,7 @@ class Ledger:
         return whole and deserted(tree) <= deserted(self._tree) and not any(tree_faults(tree))
 
     def triggered_by(self, note_id: str) -> list[str]:
-        """The ids of the revisions that the arrival of a note caused, oldest first, whether they stand or not."""
+        """The ids of the revisions that a note's arrival caused, oldest first, whether they are in effect or not."""
         return list(self._triggered.get(note_id, ()))
 
     def _targets(self, target: Target) -> list[str]:
@@ -186,12 +187,12 @@ class Ledger:
         return [target] if isinstance(target, str) else list(target)
 
     def undone_by(self, target: Target) -> int | None:
-        """The commit that last took back a change, or any change of a commit; None if nothing did."""
+        """The commit that last took back a change, or any change of a commit; None if no commit did."""
         movers = [self._latest[self._root[t]] for t in self._targets(target) if not self.in_effect(t)]
         return max((commit_of(m) for m in movers), default=None)
 
     def in_effect(self, change_id: str) -> bool:
-        """Whether taking a change back would do anything: what it brought stands, what it took out is out."""
+        """Whether taking a change back would do anything: its root is in effect, or, if it is an undo, taken out."""
         root = self._root[change_id]
         if change_id in self._took_out:
             return not self.stands(root) and self._erased.isdisjoint(touched(self._changes[root]))
@@ -207,17 +208,17 @@ class Ledger:
 
 
 class _Undoing:
-    """One undo being planned: moves roots on copies of the ledger's stacks, and writes down the inverse changes."""
+    """Plans one undo: it moves roots on copies of the ledger's stacks, and collects the inverse changes."""
 
     def __init__(self, ledger: Ledger, targets: set[str]) -> None:
         self.changes: list[Change] = []
         self._ledger = ledger
         self._targets = targets
         self._stacks: dict[Cell, list[str]] = {}
-        self._moved: dict[str, bool] = {}  # root: whether it stood, and so is taken out
+        self._moved: dict[str, bool] = {}  # by root: whether it was in effect, and so is taken out
 
     def take_back(self, change_id: str) -> None:
-        """Plan the inverse of a change in effect, after those of everything that stands on it."""
+        """Plan the inverse of a change that is in effect, after the inverses of all changes that depend on it."""
         root = self._ledger._root[change_id]
         if root in self._moved or not self._ledger.in_effect(change_id):
             return
@@ -235,7 +236,10 @@ class _Undoing:
         self.changes.append(invert(self._ledger._changes[latest], latest))
 
     def blocking(self) -> list[str]:
-        """What moves though nobody asked, newest first; what goes along with a note that goes is none of it."""
+        """The changes that the undo moves without being asked to, newest first.
+
+        Changes that always go with a removed note are not among them.
+        """
         changes = self._ledger._changes
         gone = (changes[root] for root, stood in self._moved.items() if stood)
         leaving = {change.note_id for change in gone if isinstance(change, NoteChange)}
@@ -248,7 +252,7 @@ class _Undoing:
         return sorted(unasked, key=_place, reverse=True)
 
     def _take_back_dependents(self, root: str) -> None:
-        """Take back what needs the note that ``root`` brought, newest first."""
+        """Take back the changes that need the note that ``root`` added, newest first."""
         change = self._ledger._changes[root]
         if isinstance(change, NoteChange):
             for dependent in reversed(self._ledger._dependents.get(change.note_id, {})):
@@ -260,13 +264,13 @@ class _Undoing:
         return self._stacks[cell]
 
     def _above(self, root: str) -> Iterator[str]:
-        """The later changes of the cells ``root`` writes, newest first."""
+        """The later changes of the cells that ``root`` writes, newest first."""
         for cell in writes(self._ledger._changes[root]):
             stack = self._stack(cell)
             yield from reversed(stack[stack.index(root) + 1 :])
 
     def _in_the_way(self, root: str) -> Iterator[str]:
-        """What must move before ``root`` can be put back: what it stood on must stand, with nothing above it."""
+        """The changes to move before ``root`` can be put back: what it was built on must be on top of its stacks."""
         change = self._ledger._changes[root]
         written = set(writes(change))
         for cell, base in self._ledger._base[root].items():

@@ -1,4 +1,4 @@
-"""Commits without what they hold of an erased note's text."""
+"""Blanking an erased note's text in the commits of a journal."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def redact(
 ) -> list[Commit]:
     """The commits rewritten so that nothing of an erased note's text is left in them.
 
-    The note's own values are blanked; so are values of other notes that were made from its text, wherever they stand as
-    a before or an after: ``quoted`` names them as (note id, field, ``repr`` of the value). Reasons that speak of the
-    erased note go too, and those names of topics that are among ``names``.
+    The note's own values are blanked. So are values of other notes that were made from its text, both before and after
+    a change: ``quoted`` names them as (note id, field, ``repr`` of the value). Reasons that speak of the erased note
+    are blanked too, and the names of topics that are among ``names``.
     """
     return [
         c.model_copy(update={"changes": (*without_names((_blanked(x, erased_id, quoted) for x in c.changes), names),)})
@@ -34,7 +34,7 @@ def redact(
 
 
 def without_names(changes: Iterable[Change], names: Set[str]) -> list[Change]:
-    """The changes with those names of topics blanked that are among ``names``."""
+    """The changes, in which the names of topics that are among ``names`` are blanked."""
     return [_nameless(change, names) if isinstance(change, TopicChange) else change for change in changes]
 
 
@@ -61,7 +61,7 @@ def _blanked(change: Change, erased_id: str, quoted: Set[tuple[str, str, str]]) 
 def _unquoted(
     note_id: str, side: dict[str, Any] | None, erased_id: str, quoted: Set[tuple[str, str, str]]
 ) -> dict[str, Any] | None:
-    """A note's fields without what they have of an erased note's text."""
+    """A note's fields without the values that were made from an erased note's text."""
     if side is None:
         return None
     telling = NOTE_FIELDS.telling if note_id == erased_id else frozenset()
@@ -72,7 +72,7 @@ def _unquoted(
 
 
 def _untold(side: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A link's fields without what they tell of its notes."""
+    """A link's fields without those that quote its notes."""
     if side is None:
         return None
     return {name: LINK_FIELDS.blanked(name) if name in LINK_FIELDS.telling else value for name, value in side.items()}

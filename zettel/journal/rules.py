@@ -1,4 +1,4 @@
-"""What changes amount to, what takes them back, and what they stand on: values in, values out."""
+"""Pure functions of changes: applying them, inverting them, and finding what they depend on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zettel.model import (
 )
 
 Cell: TypeAlias = tuple[str, ...]
-"""What a change writes: a note's presence, a field of its annotations, a link, a use."""
+"""What changes write to: a note's presence, a field of its annotations, a link, a use."""
 LinkKey: TypeAlias = tuple[str, str, str]
 
 # ---------------------------------------------------------------------- apply
@@ -33,8 +33,8 @@ LinkKey: TypeAlias = tuple[str, str, str]
 class State:
     """What a journal amounts to: notes by id (ordinal and revised fields), links by key, number of uses by note.
 
-    ``topics`` are the topics present, by id, as their last change left them; ``places`` the topic of each note that is
-    in the tree. ``last_topic`` is the highest id that a topic ever had.
+    ``topics`` holds the present topics by id, as their last change left them, and ``places`` the leaf of each note that
+    is in the tree. ``last_topic`` is the highest id that a topic ever had.
     """
 
     notes: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class State:
     uses: dict[str, int] = field(default_factory=dict)
     topics: dict[int, dict[str, Any]] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
-    last_topic: int = field(default=0, compare=False)  # which no undo takes back
+    last_topic: int = field(default=0, compare=False)  # an undo does not lower it
 
     def copy(self) -> State:
         """A copy that ``apply`` may write to; the field dictionaries inside are never written to in place."""
@@ -52,7 +52,7 @@ class State:
 
 
 def apply(state: State, changes: Iterable[Change], erased: Set[str] = frozenset()) -> State:
-    """The state after ``changes``; ``state`` itself stays as it is. Changes of ``erased`` notes are passed over.
+    """The state after ``changes``; ``state`` itself is not changed. Changes of ``erased`` notes are skipped.
 
     Raises:
         StoreDamagedError: a change does not fit the state before it.
@@ -63,7 +63,7 @@ def apply(state: State, changes: Iterable[Change], erased: Set[str] = frozenset(
 
 
 def replay(commits: Iterable[Commit], erased: Set[str] = frozenset()) -> Iterator[tuple[Commit, State]]:
-    """Each commit of a journal with the state after it: one and the same object, which going on changes.
+    """Each commit of a journal with the state after it. The state is one object, which the next step changes.
 
     Raises:
         StoreDamagedError: a change does not fit the state before it.
@@ -103,7 +103,7 @@ def _step(state: State, change: Change) -> None:
                 _expect(change, change.source_id in state.notes and change.target_id in state.notes)
                 state.links[key] = dict(change.after)
         case Placement() if change.note_id not in (state.places if change.after is None else state.notes):
-            pass  # an undo tells of the notes that go before it tells of their places, which go with them
+            pass  # in an undo, a note is removed before its place, which went with the note
         case TopicChange() | Placement():
             _expect(change, fits(state, change))
             grow(state, change)
@@ -136,9 +136,9 @@ def _subject(change: Change) -> str:
 
 
 def fits(tree: State, change: TreeChange) -> bool:
-    """Whether a change of the tree can follow on what stands.
+    """Whether a change of the tree can follow on this state.
 
-    A topic goes when nothing is in it any more, so that the changes of a commit can be taken back in reverse order.
+    A topic is removed only when it is empty, so that the changes of a commit can be taken back in reverse order.
     """
     if isinstance(change, Placement):
         stands = tree.places.get(change.note_id) == change.before
@@ -175,7 +175,7 @@ def deserted(tree: State) -> set[int]:
 
 
 def tree_faults(state: State) -> Iterator[tuple[str, str]]:
-    """What is wrong with a tree that no one change is to blame for: the place, and the reason."""
+    """The faults of a tree that no single change shows: each with its place and the reason."""
     parents = {topic["parent"] for topic in state.topics.values()}
     for topic_id in sorted(parents.intersection(state.places.values())):
         yield f"topic {topic_id}", "it holds notes beside the topics beneath it"
@@ -189,10 +189,10 @@ def tree_faults(state: State) -> Iterator[tuple[str, str]]:
 
 
 def invert(change: Change, undoes: str) -> Change:
-    """The change that takes ``change`` back; ``undoes`` is the id of the change now in effect.
+    """The change that takes ``change`` back; ``undoes`` is the id of the change that is in effect now.
 
     Raises:
-        InputError: an erasure, which nothing takes back.
+        InputError: it is an erasure, which can't be taken back.
     """
     if isinstance(change, Erasure):
         raise InputError(
@@ -229,8 +229,8 @@ def needs(change: Change) -> tuple[Cell, ...]:
 
 
 def follows(change: Change) -> bool:
-    """Whether a change goes along with its note unasked.
+    """Whether a change is taken back with its note without being asked for.
 
-    Links and uses do, and what another note's arrival wrote on its card; any other revision is somebody's work.
+    Links and uses are, and revisions that another note's arrival caused; any other revision is somebody's work.
     """
     return isinstance(change, LinkChange | Use) or (isinstance(change, Revision) and change.trigger is not None)

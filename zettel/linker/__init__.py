@@ -1,7 +1,7 @@
-"""Linking: one file a rule, and the bounds that all of them keep.
+"""Linking: each rule is a file of this package, and this module keeps the bounds that hold for all of them.
 
-A rule proposes links between an arriving note and notes that are there. No note gets more links of a kind than the rule
-allows: a stronger link takes the place of the weakest that a rule has made. What people link stays.
+A rule proposes links between an arriving note and notes of the memory. No note gets more links of a kind than the rule
+allows: a stronger link replaces the weakest link that a rule has made. Links that people made are never replaced.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ def link(
     arrival: Arrival, rules: Sequence[LinkRule], known_links: Callable[[str], Sequence[Link]],
     asking: Asking | None = None,
 ) -> list[LinkChange]:  # fmt: skip
-    """The changes that link an arriving note. ``known_links`` gives the links of a note before the arrival.
+    """The changes that link an arriving note. ``known_links`` returns the links of a note before the arrival.
 
-    Rules propose in the order given; if two propose the same link, it is the first one's. A rule with an open question
-    proposes nothing, and ``asking`` says so. A link that does not name its rule gets the name of its kind.
+    Rules propose in the order given; if two rules propose the same link, the first rule's is made. A rule with an
+    unanswered question proposes nothing, and ``asking`` keeps the question. A link that does not name its rule gets the
+    name of its kind.
     """
     bounds, asking = _Bounds(known_links), asking or Asking()
     for rule in rules:
@@ -35,7 +36,7 @@ def _signed(link: Link) -> Link:
 
 
 class _Bounds:
-    """The links of notes as the changes so far leave them, and what may be changed yet."""
+    """The links of notes as the changes so far leave them, and whether there is room for more."""
 
     def __init__(self, known_links: Callable[[str], Sequence[Link]]) -> None:
         self.changes: list[LinkChange] = []
@@ -43,7 +44,7 @@ class _Bounds:
         self._links: dict[str, dict[tuple[str, str, str], Link]] = {}
 
     def propose(self, new: Link, arriving: str, degree: int) -> None:
-        """Bring a link, where the arriving note has room for it, and the other has too, or a weaker one."""
+        """Add a link if the arriving note has room for it, and the other note has room too or a weaker link."""
         if new.key in self._of(arriving) or len(self._made(arriving, new.kind)) >= degree:
             return
         present = self._made(new.target_id if new.source_id == arriving else new.source_id, new.kind)
@@ -69,7 +70,7 @@ class _Bounds:
 
 
 def link_change(link: Link, *, replaces: Link | None = None, gone: bool = False) -> LinkChange:
-    """The change that brings a link, in place of another of its key or of none, or that takes it out."""
+    """The change that adds a link, or replaces ``replaces`` by it; with ``gone`` the change that removes it."""
     before = link if gone else replaces
     return LinkChange(
         id="", source_id=link.source_id, target_id=link.target_id, kind=link.kind,

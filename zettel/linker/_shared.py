@@ -1,4 +1,4 @@
-"""What two notes share: the words that both are about, and how much these say."""
+"""What link rules share: the words that two notes have in common, and how rare these are."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from zettel.model import Note
 from zettel.text import shorten, surface, terms
 from zettel.vocabulary import FILLERS
 
-_WORD = 40  # characters of a word that are quoted
+_WORD = 40  # a longer word is cut to so many characters in a quotation
 _FILLERS = frozenset(term for word in FILLERS for term in terms(word))
 
 
 def shared_terms(one: Note, other: Note, rarity: Callable[[str], float], people: frozenset[str]) -> dict[str, float]:
-    """The terms that one note is about and the other speaks of, each with its rarity, rarest first.
+    """The terms that one note is about and that the other note has, each with its rarity, rarest first.
 
-    A note is about its keywords and entities. Fillers, the names of those who speak, and descriptions of attachments
-    are passed over.
+    A note is about its keywords and entities. Filler words, names of speakers and descriptions of attachments are left
+    out.
     """
     ours, theirs = content(one, people), content(other, people)
     both = (_about(one) & ours & theirs) | (_about(other) & ours & theirs)
@@ -38,18 +38,18 @@ def quoted(shared: Iterable[str], note: Note, k: int = 3) -> str:
 
 
 def content(note: Note, people: frozenset[str]) -> set[str]:
-    """The terms by which a note says something: no fillers, no names of those who speak, nothing of an attachment."""
+    """The telling terms of a note: without filler words, names of speakers and descriptions of attachments."""
     return telling(spoken(note), people)
 
 
 def telling(text: str, people: frozenset[str]) -> set[str]:
-    """The terms of a text that say something."""
+    """The terms of a text, without filler words and names of speakers."""
     written = surface(text)
     return {term for term, word in written.items() if term not in _FILLERS and not is_person(word, people)}
 
 
 def is_person(word: str, people: frozenset[str]) -> bool:
-    """Whether a capitalized word is the name of one who speaks, or short for it: those are named in every note."""
+    """Whether a capitalized word is a speaker's name, or short for it; such names occur in every note."""
     return len(word) > 1 and word[0].isupper() and _begins(word.lower().removesuffix("'s").removesuffix("’s"), people)
 
 

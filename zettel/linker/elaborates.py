@@ -1,4 +1,4 @@
-"""An answer and its question."""
+"""Links from an answer to its question."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from zettel.text import shorten
 KIND: LinkKind = "elaborates"
 DEGREE = 4
 
-_ENOUGH = 3  # terms that say something, without which an answer is a nod
+_ENOUGH = 3  # an answer with fewer telling terms is a mere nod
 _QUOTE = 80
 _NAME = 60
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?]+|[^.!?\n]+")
-_LAST = 2  # sentences a question must be among: one that its speaker goes on from at length waits for no answer
+_LAST = 2  # a question must be among so many last sentences: a speaker who goes on talking waits for no answer
 
 
 def links(arrival: Arrival) -> Iterable[Link]:
-    """From the arriving note to the question it answers, where it says something and the question asked for it."""
+    """From the arriving note to the question it answers, if the question asks for something and the answer says it."""
     asked = arrival.answered
     if asked is None or asked.speaker == arrival.note.speaker:
         return
@@ -37,7 +37,7 @@ def links(arrival: Arrival) -> Iterable[Link]:
 
 
 def question_of(note: Note, people: frozenset[str]) -> str:
-    """The question that a note ends with, if it asks for something in particular; "" where it ends with none."""
+    """The question that a note ends with, if it asks for something in particular; "" if there is no such question."""
     said = [sentence.strip() for sentence in _SENTENCE.findall(spoken(note)) if sentence.strip()]
     questions = (sentence for sentence in reversed(said[-_LAST:]) if sentence.rstrip("!.").endswith("?"))
     return next((question for question in questions if telling(question, people)), "")

@@ -1,4 +1,4 @@
-"""The message before: what a note is said after in its session."""
+"""Links from the message before a note, in its session, to the note."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zettel.protocols import Arrival
 from zettel.text import shorten
 
 KIND: LinkKind = "next"
-DEGREE = 2  # one before, one after
+DEGREE = 2  # one link to the message before, one to the message after
 
 _NAME = 60  # characters of a speaker's or a session's name
 

@@ -1,6 +1,6 @@
-"""The same person, place or thing: a note and the last one before it that named it.
+"""Links between notes that name the same person, place or thing: from a note to the last one before it that named it.
 
-Linking to the last mention only makes a chain through all of them, in the order they arrived, however many there are.
+Since each note is linked to the last mention only, the links form a chain through all mentions in order of arrival.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from zettel.text import shorten, terms
 KIND: LinkKind = "same_entity"
 DEGREE = 6
 
-_NEW = 2  # links of an arriving note
-_NAME = 60  # characters of an entity that are quoted
-_RARITY = 0.6  # an entity that every other note names connects nothing
+_NEW = 2  # an arriving note gets at most so many links
+_NAME = 60  # a longer entity is cut to so many characters in a quotation
+_RARITY = 0.6  # an entity that is less rare connects nothing: every other note may name it
 _CALLED = (
     r"(?:^|[,.!?…]\s*|\b(?i:hi|hey|hello|thanks|thank you|bye|dear|well|yes|yeah|sure|night|morning|sorry|welcome)\s+)"
     r"{}\s*(?:[,.!?…]|$)"
@@ -27,7 +27,7 @@ _ARTICLE = re.compile(r"^(?:the|a|an)\s+", re.IGNORECASE)
 
 
 def links(arrival: Arrival) -> Iterable[Link]:
-    """To the last note that names an entity of the arriving one, for its rarest entities."""
+    """From the arriving note to the last note that names the same entity, for its rarest entities."""
     found: dict[str, Link] = {}
     for entity in arrival.note.entities:
         link = _link(arrival, _ARTICLE.sub("", entity))
@@ -54,14 +54,14 @@ def _link(arrival: Arrival, entity: str) -> Link | None:
 
 
 def _is_mention(arrival: Arrival, near: Candidate, entity: str) -> bool:
-    """Whether a note names the same entity: a single word ("Max") in another conversation may be somebody else."""
+    """Whether a note names the same entity: in another conversation, a single word ("Max") may be somebody else."""
     ours, theirs = arrival.note.conversation, near.note.conversation
     elsewhere = ours is not None and theirs is not None and ours[0] != theirs[0]
     return _names(near.note, entity) and near.cosine >= arrival.usual and not (elsewhere and len(entity.split()) == 1)
 
 
 def _names(note: Note, entity: str) -> bool:
-    """Whether a note speaks of an entity, not only to somebody of that name ("Thanks, Bella!")."""
+    """Whether a note speaks of an entity, and does not only address somebody of that name ("Thanks, Bella!")."""
     name = re.escape(entity)
     called = len(re.findall(_CALLED.format(name), note.text))
     return len(re.findall(rf"(?<!\w){name}(?!\w)", note.text)) > called  # it may begin or end with no letter: "C++"
