@@ -93,12 +93,12 @@ def test_a_loaded_index_is_the_one_that_was_saved_and_goes_on_as_it_would(
     loaded = empty(**options)
     assert load(loaded, tmp_path) == 7
     assert len(loaded) == len(index)
-    assert shown(loaded) == shown(index.packed_anew()) == shown(fresh(present, options))
+    assert shown(loaded) == shown(index.repacked()) == shown(fresh(present, options))
     standing = dict(present)
     apply(index, then, present)
     apply(loaded, then, standing)
-    assert shown(loaded.packed_anew()) == shown(index.packed_anew()) == shown(fresh(present, options))
-    assert not index.is_ordered or shown(index) == shown(index.packed_anew())
+    assert shown(loaded.repacked()) == shown(index.repacked()) == shown(fresh(present, options))
+    assert not index.is_ordered or shown(index) == shown(index.repacked())
     assert len(loaded.ids) <= len(index.ids)
 
 

@@ -61,8 +61,8 @@ class Sums:
     def draft(self) -> Sums:
         """Sums that begin as these and take new slots only, so that these stay as they are.
 
-        Both share their arrays, of which a draft writes what lies beyond the slots in use: so only the newest draft
-        may be used, and none after these sums have changed.
+        Both share their arrays, and a draft writes only behind the slots in use. So only the newest draft may be used,
+        and no draft after these sums have changed.
         """
         self._refresh()
         draft = copy(self)
@@ -95,7 +95,7 @@ class Sums:
         return self._values[list(slots)]
 
     def by_nearness(self, slots: Sequence[int], vector: Whole) -> list[int]:
-        """The places in ``slots``, in the order of the centroids' cosines with a vector, the nearest first."""
+        """The positions in ``slots``, ordered by the cosines of their centroids with a vector, the nearest first."""
         self._refresh()
         rows = list(slots)
         cosines = self._values[rows] @ vector / self._norms[rows]

@@ -12,15 +12,15 @@ from zettel.protocols import Column
 
 
 class Table:
-    """Columns with room to grow, of which the first rows are in use; see ``protocols.Columns``.
+    """Columns with room to grow; the first rows are in use. See ``protocols.Columns``.
 
-    ``own`` are the columns that signals declare. All columns are attributes, so that whoever copies, saves or enlarges
-    the table need not know their names.
+    ``own`` are the columns that signals declare. All columns are attributes, so that code that copies, saves or
+    enlarges the table need not know their names.
     """
 
     def __init__(self, window: int, own: Sequence[Column] = ()) -> None:
         self.alive = np.empty(0, np.bool_)
-        self.searched = np.empty(0, np.bool_)  # alive, and shown unasked
+        self.searched = np.empty(0, np.bool_)  # alive, and searched unless a filter says otherwise
         self.ordinals = np.empty(0, np.int64)
         self.status = np.empty(0, np.int64)
         self.first = np.empty(0, np.int64)

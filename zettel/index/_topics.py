@@ -1,4 +1,4 @@
-"""The topics as they stand: rows, places and centroids, brought up to date by changes of the journal."""
+"""The topics at one head: their rows, places and centroids, which changes of the journal bring up to date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zettel.model import Placement, Topic, TopicChange, TreeChange
 from zettel.protocols import TopicRow, Vector
 
 ROOT = 0
-"""Stands for the top of the tree, which is no topic and has no row."""
+"""The top of the tree, which is not a topic and has no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The topics at one depth: ``ids``, ``slots``, and which one of the layer before (by position) each lies below."""
+    """The topics at one depth: ``ids``, ``slots``, and the position, in the layer before, of the topic above each."""
 
     ids: NDArray[np.int64]
     slots: NDArray[np.int64]
@@ -55,11 +55,11 @@ class _Layer:
 
 
 class Topics:
-    """A tree of topics with notes in its leaves, as rows and places tell it.
+    """A tree of topics with notes in its leaves, made of rows (the topics) and places (the notes' leaves).
 
-    ``vector_of`` and ``material_of`` must know every note that is placed, until it has left. A note's vector, ``(d,)``
-    and of length 1, must be the one that a later process will find: what the store rounds must be rounded here too.
-    ``last_topic`` is the highest id that a topic ever had.
+    ``vector_of`` and ``material_of`` must know every note in the tree, until it has left. A note's vector, ``(d,)`` and
+    of length 1, must be the one that a later process reads from the store: if the store rounds it, it must be rounded
+    here too. ``last_topic`` is the highest id that a topic ever had.
     """
 
     def __init__(self, vector_of: Callable[[str], Vector], material_of: Callable[[str], Material]) -> None:
@@ -71,8 +71,8 @@ class Topics:
     def draft(self, vector_of: Callable[[str], Vector], material_of: Callable[[str], Material]) -> Self:
         """A tree that begins as this one and can be changed without changing it.
 
-        A node is copied before the draft changes it. Only the newest draft may be used, and none after this tree has
-        changed.
+        A node is copied before the draft changes it. Only the newest draft may be used, and no draft after this tree
+        has changed.
         """
         draft = copy(self)
         draft._vector_of, draft._material_of, draft._owned = vector_of, material_of, set()
@@ -82,14 +82,14 @@ class Topics:
         return draft
 
     def __len__(self) -> int:
-        """Number of notes placed."""
+        """The number of notes in the tree."""
         return len(self._place)
 
     def load(self, topics: Mapping[int, TopicRow], places: Mapping[str, int], last_topic: int) -> None:
-        """Put a stored tree in place of this one.
+        """Replace this tree by a stored one.
 
         Raises:
-            StoreDamagedError: the rows are no tree, or a note is placed where no leaf is.
+            StoreDamagedError: the rows do not form a tree, or the place of a note is not a leaf.
         """
         self.last_topic = last_topic
         self._sums = Sums()
@@ -115,7 +115,7 @@ class Topics:
     # ---------------------------------------------------------------- reading
 
     def rows(self) -> dict[int, TopicRow]:
-        """The topics as a store holds them, by id."""
+        """The topics as a store keeps them, by id."""
         return {topic_id: node.row for topic_id, node in sorted(self._nodes.items()) if topic_id != ROOT}
 
     def place(self, note_id: str) -> int | None:
@@ -127,7 +127,7 @@ class Topics:
         return [note_id for below in self._below(topic_id) for note_id in self._nodes[below].notes]
 
     def counted(self) -> tuple[Mapping[str, int], Mapping[str | None, int]]:
-        """In how many notes each term stands that topics may be named by, and how many are by each speaker."""
+        """The number of notes with each term that topics may be named by, and the number of notes by each speaker."""
         return self._words.counted()
 
     def address(self, topic_id: int) -> str:
@@ -140,7 +140,7 @@ class Topics:
         return ".".join(reversed(numbers))
 
     def topics(self) -> list[Topic]:
-        """All topics by address: each is followed by those below it."""
+        """All topics by address: each is followed by the topics below it."""
         found: list[Topic] = []
         pending = [(ROOT, "")]
         while pending:
@@ -165,9 +165,10 @@ class Topics:
     def route(self, query: Vector, share: float, margin: float) -> list[int]:
         """The leaves to search for a unit vector, best first.
 
-        A beam search from the top. On each layer the topics nearest to the query are kept until they hold a part of the
-        notes in reach, and with them every further one whose cosine is at most ``margin`` less than that of the last
-        one kept: the beam widens by itself where the decision is close. The parts of all layers multiply to ``share``.
+        This is a beam search from the top. On each layer, the topics nearest to the query are kept until they hold a
+        certain part of the notes in reach. Further topics are kept too if their cosine is at most ``margin`` less than
+        that of the last of these: so the beam widens if the decision is close. The parts of all layers multiply to
+        ``share``.
         """
         if not self._place:
             return []
@@ -195,7 +196,7 @@ class Topics:
         """Make one change of the journal.
 
         Raises:
-            StoreDamagedError: the tree is not as the change found it; nothing was changed.
+            StoreDamagedError: the tree differs from the one that the change was made on; nothing was changed.
         """
         if isinstance(change, Placement):
             self._move(change)
@@ -208,7 +209,7 @@ class Topics:
         self._leaves = None
 
     def refresh(self, ids: Iterable[str]) -> None:
-        """Read the words of notes again, whose annotations were revised; notes outside the tree are left out."""
+        """Read the words of notes again after their annotations were revised; notes outside the tree are skipped."""
         placed = [note_id for note_id in ids if note_id in self._place]
         self._words.remove(placed)
         self._words.add(placed)
@@ -259,12 +260,12 @@ class Topics:
     def _amend(self, change: TopicChange) -> None:
         node, row = self._known(change), _row(change.topic_id, change.after)
         if row.parent != node.row.parent:
-            self._hang(node, self._parent(node.id, row))
+            self._attach(node, self._parent(node.id, row))
             self._layers = None
         self._writable(node.id).row = row
 
-    def _hang(self, node: _Node, parent: _Node) -> None:
-        """Put a topic, with all beneath it, below another."""
+    def _attach(self, node: _Node, parent: _Node) -> None:
+        """Put a topic, with all topics below it, below another one."""
         old, new = self._path(node.above), self._path(parent.id)
         if node.id in new:
             raise StoreDamagedError(f"topic {node.id} would lie below itself")
@@ -277,7 +278,7 @@ class Topics:
     # ------------------------------------------------------------------ nodes
 
     def _known(self, change: TopicChange) -> _Node:
-        """The topic that a change is about, which must be as the change found it."""
+        """The topic that a change is about; it must have the values that the change says it had before."""
         node = self._nodes.get(change.topic_id)
         if node is None or node.id == ROOT or node.row != _row(node.id, change.before):
             raise StoreDamagedError(f"topic {change.topic_id} changes, but it is not as the change found it")
@@ -314,11 +315,11 @@ class Topics:
         return node
 
     def _add(self, topics: Iterable[int], total: Whole, count: int) -> None:
-        """Add a sum of vectors to topics; with -total and -count it is taken out."""
+        """Add a sum of ``count`` vectors to topics; -total and -count remove it."""
         self._sums.add([self._writable(topic_id).slot for topic_id in topics], total, count)
 
     def _below(self, topic_id: int) -> list[int]:
-        """A topic and all beneath it; each stands after the one above it."""
+        """A topic and all topics below it; each comes after the one above it."""
         found = [topic_id]
         for below in found:
             found.extend(self._nodes[below].children)
@@ -328,7 +329,7 @@ class Topics:
         return whole(np.stack([self._vector_of(note_id) for note_id in ids]))
 
     def _layered(self) -> list[_Layer]:
-        """The layers from the top down. A leaf that lies higher than others stands in each layer below it too."""
+        """The layers from the top down. A leaf that is less deep than others is also in each layer below its own."""
         layers: list[_Layer] = []
         last = [ROOT]
         while any(self._nodes[topic_id].children for topic_id in last):

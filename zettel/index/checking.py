@@ -1,4 +1,4 @@
-"""The invariant of what is derived, as code: it is of one head, and holds nothing that is not in the store."""
+"""The invariant of derived state, as code: it is of one head, and has nothing that is not in the store."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zettel.index.tree import TopicTree
 
 
 def assert_same(kept: IndexState, fresh: IndexState) -> None:
-    """Compare the state that an open memory holds with one that was just built from the store.
+    """Compare the state that an open memory keeps with one that was just built from the store.
 
     Raises:
-        AssertionError: they differ; the message names the first place where they do.
+        AssertionError: they differ; the message names the first difference.
     """
     assert kept.head == fresh.head, f"it is of commit {kept.head}, the store of {fresh.head}"  # noqa: S101 -- see Raises
     for what, (mine, its) in {
@@ -28,7 +28,7 @@ def assert_same(kept: IndexState, fresh: IndexState) -> None:
 
 
 def _index(index: ExactIndex) -> dict[Any, Any]:
-    """All that is in an index, in an order that tells nothing of how it was made."""
+    """Everything in an index, in an order that does not depend on how the index was made."""
     arrays, texts = index.packed()
     ids = texts["ids"]
     ends = [*arrays["first"].tolist()[1:], len(arrays["vectors"])]
@@ -59,12 +59,12 @@ def _index(index: ExactIndex) -> dict[Any, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as something that equals itself: NaN does not."""
+    """A value of a column in a form that equals itself, which NaN does not."""
     return "nan" if isinstance(value, np.floating) and np.isnan(value) else np.asarray(value).tolist()
 
 
 def _tree(tree: TopicTree) -> dict[Any, Any]:
-    """All that is in a tree."""
+    """Everything in a tree."""
     leaves = tree.leaves()
     means = {topic_id: mean.tobytes() for topic_id, mean in zip(leaves.ids.tolist(), leaves.means, strict=True)}
     rows = tree.rows()
@@ -75,5 +75,5 @@ def _tree(tree: TopicTree) -> dict[Any, Any]:
 
 
 def _materials(state: IndexState) -> dict[Any, Any]:
-    """What topics may be named by, of every note."""
+    """The words of every note that topics may be named by."""
     return {note_id: state.material(note_id) for note_id in state.index.ids if note_id}

@@ -25,20 +25,21 @@ from zettel.model import Commit, Erasure, Hit, Note, WhyNot
 from zettel.protocols import CandidateSource, Reader, Signal, Store, Vector
 
 T = TypeVar("T")
-_READINGS = 20  # times that something is read again because others wrote meanwhile
-_WORTH_SAVING = 1_000  # notes below which an index is built as quickly as it is read
+_READINGS = 20  # if others write meanwhile, something is read at most so many times
+_WORTH_SAVING = 1_000  # an index of fewer notes is built as quickly as it is read
 
 _log = logging.getLogger(__name__)
 
 
 class Derived:
-    """Everything that follows from a store, at exactly one head, and nothing that is not in the store.
+    """Everything that is derived from a store, at exactly one head, and nothing that is not in the store.
 
-    It is brought to the head by following the journal, or built again. Whatever is being changed is dropped first, and
-    kept again when it is complete. So an error or an interrupt, at any place, costs time, but never leaves anything
+    It is brought to the head by following the journal, or built again. A part that is to be changed is dropped first,
+    and kept again when it is complete. So an error or an interrupt costs time wherever it comes, but leaves nothing
     half done. A plan works on a draft over the state, which does not change the state.
 
-    ``fingerprint`` names the embedder, and is called when the index is first built. Not safe for several threads.
+    ``fingerprint`` returns the embedder's fingerprint and is called when the index is first built. Not safe for several
+    threads.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class Derived:
         signals: tuple[Signal, ...], config: Config, zone: ZoneInfo,
     ) -> None:  # fmt: skip
         self._reader = reader
-        self._store = store  # None: an earlier state of a store, whose changes no journal tells
-        self._candidates = reader if isinstance(reader, CandidateSource) else None  # asked once: it takes long
+        self._store = store  # None for an earlier state, which has no journal to follow
+        self._candidates = reader if isinstance(reader, CandidateSource) else None  # asked once, since it takes long
         self._namespace = namespace
         self._fingerprint = fingerprint
         self._settings = Settings(signals, config, zone)
@@ -55,18 +56,18 @@ class Derived:
         self._shortlist: Shortlist | None = None
         self._ledger: Ledger | None = None
         self._questions: OrderedDict[str, Vector] = OrderedDict()
-        self._erased: set[str] = set()  # of an earlier state: what had been erased when it was built
-        self._n_saved = 0  # notes in the index as it was last saved or loaded
+        self._erased: set[str] = set()  # for an earlier state: the notes that were erased when it was built
+        self._n_saved = 0  # the number of notes in the index when it was last saved or loaded
 
     # ------------------------------------------------------------------ reading
 
     def steadily(self, read: Callable[[], T]) -> T:
-        """What ``read`` gives at one head; again if the store saw others write before it was over.
+        """Return what ``read`` reads at one head; call it again if others wrote to the store before it returned.
 
-        If they write each time, they are kept out in the end.
+        If others write each time, they are kept out during the last call.
 
         Raises:
-            StoreLockedError: they write each time, and this store is open for reading only, so can't keep them out.
+            StoreLockedError: others write each time, and can't be kept out, since the store is open for reading only.
         """
         for _ in range(_READINGS):
             try:
@@ -80,7 +81,7 @@ class Derived:
             return read()
 
     def head_moved(self) -> None:
-        """Take note that others wrote while something was read: what was read may be of two heads."""
+        """Drop what may be of two heads, because others wrote while it was read."""
         if self._state is not None:
             self._state.drop_tree()
 
@@ -89,15 +90,15 @@ class Derived:
         return self.steadily(lambda: self._asked(lambda view: search(view, self._reader, question, allowed, k)))
 
     def ranking(self, question: RawQuery, allowed: Filter, k: int) -> Ranking | None:
-        """What ``search`` orders its hits by; None if there is no note."""
+        """The ranking by which ``search`` orders its hits; None if there is no note."""
         return self.steadily(lambda: self._asked(lambda view: view.ranking(question, allowed, k)))
 
     def why_not(self, question: RawQuery, note: Callable[[], Note], allowed: Filter, k: int) -> WhyNot:
-        """Why a search did not return a note; ``note`` reads it."""
+        """Why a search did not return a note; ``note`` reads the note."""
         return self.steadily(lambda: self._asked(lambda view: explain(view, question, note(), allowed, k)))
 
     def _asked(self, ask: Callable[[View], T]) -> T:
-        """What a view of the head answers."""
+        """Ask a view of the head, and return its answer."""
         source = self._candidates
         if source is None or source.n_notes() < max(self._config.exact_below, 1):
             return ask(self.view())
@@ -109,11 +110,11 @@ class Derived:
         return answer
 
     def view(self) -> IndexView:
-        """A view of the whole index at the head. To be called, and used, inside ``at_one_head`` of the store."""
+        """A view of the whole index at the head. It is made and used inside ``at_one_head`` of the store."""
         return IndexView(self.at_head(), self._reader, self._settings)
 
     def at_head(self) -> IndexState:
-        """Index and tree at the head. To be called inside ``at_one_head`` of the store."""
+        """Index and tree at the head. It is called inside ``at_one_head`` of the store."""
         if self._store is None and self._erased != (erased := self._reader.erased()):
             self._state, self._erased = None, erased
         head = self._reader.head()
@@ -129,7 +130,7 @@ class Derived:
             state.follow(step)
         if state.index.is_mostly_dead or not state.index.is_ordered:
             self._state = None
-            state.pack_anew()
+            state.repack()
         self._state = state
         return state
 
@@ -137,7 +138,7 @@ class Derived:
         """Assert that the state at the head equals the one that a fresh process would build from the store.
 
         Raises:
-            AssertionError: it is not.
+            AssertionError: they differ.
         """
         state = self._state
         if state is not None and state.head == self._reader.head():
@@ -151,7 +152,7 @@ class Derived:
         return vector
 
     def keep_question(self, text: str, vector: Vector) -> None:
-        """Keep a question's vector, in place of that of the question that was not asked for the longest time."""
+        """Keep a question's vector; if there are too many, drop that of the question that was least recently asked."""
         self._questions[text] = vector
         while len(self._questions) > self._config.query_cache:
             self._questions.popitem(last=False)
@@ -159,14 +160,14 @@ class Derived:
     # ------------------------------------------------------------------ writing
 
     def draft(self) -> IndexDraft:
-        """What a plan grows on, over index and tree at the head. To be called inside ``at_one_head`` of the store."""
+        """A draft for a plan, over index and tree at the head. It is made inside ``at_one_head`` of the store."""
         return self.at_head().draft()
 
     def adopt(self, commit: Commit, draft: IndexDraft) -> None:
-        """Go on to a commit that is durable by the draft it was planned on, which has all its notes as they are now."""
+        """Move on to a durable commit by the draft that it was planned on, which has all its notes as they are now."""
         state = self._state
         if state is None or state.head != commit.id - 1 or not draft.covers(commit):
-            return  # the next look at the head follows the journal
+            return  # the journal is followed when the state is next needed
         notes = {note_id: note.model_copy(update={"created_at": commit.at}) for note_id, note in draft.notes.items()}
         step = state.gathered([commit], Known(notes, draft.passages, draft.documents))
         self._state = None
@@ -174,31 +175,31 @@ class Derived:
         self._state = state
 
     def ledger(self) -> Ledger:
-        """Which changes of the journal stand, up to the head. To be called inside ``at_one_head`` of the store."""
+        """The ledger of the journal up to the head. It is called inside ``at_one_head`` of the store."""
         ledger = self._ledger or Ledger()
         tail = list(self._reader.commits(ledger.head))
         if any(isinstance(change, Erasure) for commit in tail for change in commit.changes):
-            ledger, tail = Ledger(), list(self._reader.commits())  # earlier commits were blanked
+            ledger, tail = Ledger(), list(self._reader.commits())  # earlier commits were blanked, so all are read
         self._ledger = None
         ledger.extend(tail)
         self._ledger = ledger
         return ledger
 
     def forget_texts(self) -> None:
-        """Let go of what is kept of texts beside the index, which follows the journal: something was erased."""
+        """Drop what is kept of texts outside the index, since something was erased; the index follows the journal."""
         self._shortlist = self._ledger = None
         self._questions.clear()
 
     # ------------------------------------------------------- the index beside the store
 
     def save(self) -> None:
-        """Keep the index beside the store, if many notes came or went since it was saved."""
+        """Save the index beside the store, if many notes came or went since it was last saved."""
         store, state = self._store, self._state
         folder = store.beside if store and not store.read_only else None
         if folder is None or state is None or len(state.index) < _WORTH_SAVING:
             return
         if abs(len(state.index) - self._n_saved) <= len(state.index) // 20:
-            return  # what a process that loads it has to follow costs less than writing all of it again
+            return  # following a few commits after loading costs less than saving all of it again
         state, made_of = self.steadily(lambda: (found := self.at_head(), self._made_of(found.head)))
         if made_of is None:
             return
@@ -209,10 +210,10 @@ class Derived:
         self.discard_if_erased(state.head)
 
     def discard_if_erased(self, head: int) -> None:
-        """Delete the saved index if something was erased after ``head``, at which it was made.
+        """Delete the saved index if something was erased after ``head``, at which it was saved.
 
         Raises:
-            StoreError: it holds what was erased, and can't be deleted.
+            StoreError: it has text that was erased, and can't be deleted.
         """
         store = self._store
         if store is None or store.read_only or store.beside is None:
@@ -228,7 +229,7 @@ class Derived:
             self._n_saved = 0
 
     def _loaded(self) -> IndexState | None:
-        """The state of the index saved beside the store; None if none fits."""
+        """The state with the index that was saved beside the store; None if there is none that fits."""
         folder = self._store.beside if self._store else None
         if folder is None:
             return None

@@ -1,4 +1,4 @@
-"""A draft of the index: what a plan adds to it and changes in it, kept beside it until the commit is durable."""
+"""A draft of the index: it keeps what a plan adds or changes, apart from the index, until the commit is durable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zettel.protocols import Passages, Vector
 
 @dataclass(frozen=True, slots=True)
 class NearNotes:
-    """The notes nearest to a vector, best first, and mean and standard deviation of the cosines of all ``n``."""
+    """The notes nearest to a vector, best first; mean and standard deviation of the cosines of all ``n`` notes."""
 
     ids: Sequence[str]
     cosines: Sequence[float]
@@ -30,11 +30,11 @@ class NearNotes:
 
 
 class IndexDraft:
-    """The index at a head with the notes that a plan has entered or changed since, and its tree of topics.
+    """The index at a head with the notes that a plan has added or changed since, and a draft of the topic tree.
 
-    Notes that are new or changed are rows of a second index; the rows they cover in the first are passed over. So the
-    first stays as it is, and a draft whose commit is not written is simply dropped. What is read of it is what one
-    index of all its notes would give, to the last bit.
+    New and changed notes are rows of a second index; the rows of the first index that they replace are skipped. So the
+    first index is not changed, and if the commit is not written, the draft is simply dropped. Every answer equals, to
+    the last bit, that of a single index of all the notes.
     """
 
     def __init__(self, base: ExactIndex, tree: TopicTree, material: Callable[[str], Material]) -> None:
@@ -44,22 +44,22 @@ class IndexDraft:
         self.documents: dict[str, Document] = {}
         self._base = base
         self._fresh = base.empty()
-        self._visible = base.searched_rows()  # of the first index: shown unasked, and not covered
+        self._visible = base.searched_rows()  # rows of the first index that are searched, and not replaced
         self._n_covered = 0
         self._base_material = material
         self._speakers = base.speakers()
 
     def __len__(self) -> int:
-        """Number of notes."""
+        """The number of notes."""
         return len(self._base) + len(self._fresh) - self._n_covered
 
     # ------------------------------------------------------------------ changes
 
     def enter(self, note: Note, passages: Passages) -> None:
-        """Enter a new note.
+        """Add a new note.
 
         Raises:
-            EmbedderError: its vectors can't be compared with those that are there.
+            EmbedderError: its vectors can't be compared with those of the index.
         """
         check_dimension(passages.vectors.shape[1], self._base.dimension or self._fresh.dimension)
         self._put(note, passages)
@@ -67,7 +67,7 @@ class IndexDraft:
             self._speakers.add(note.speaker)
 
     def revise(self, note: Note) -> None:
-        """Bring a note's annotations up to date, also in the words that topics are named by."""
+        """Bring a note's annotations up to date, also for the naming of topics."""
         row = self._base.row(note.id)
         if self._fresh.row(note.id) is None and row is not None:
             self._put(note, self._base.passages(row))
@@ -87,7 +87,7 @@ class IndexDraft:
     # ------------------------------------------------------------------ reading
 
     def covers(self, commit: Commit) -> bool:
-        """Whether it has every note whose row a commit bears on, as the commit leaves it."""
+        """Whether the draft has all notes whose rows a commit changes, as the commit leaves them."""
         ids = reindexed(commit.changes)
         return self.notes.keys() >= set(ids)
 
@@ -105,10 +105,10 @@ class IndexDraft:
         return index.unit(row)
 
     def nearest(self, vector: Vector, k: int) -> NearNotes:
-        """The ``k`` notes nearest to a unit vector, of those a search shows unasked; see ``index.exact.nearest_of``.
+        """The ``k`` searched notes nearest to a unit vector; see ``index.exact.nearest_of``.
 
         Raises:
-            EmbedderError: the vector can't be compared with those that are there.
+            EmbedderError: the vector can't be compared with those of the index.
         """
         check_dimension(len(vector), self._base.dimension or self._fresh.dimension)
         coded = self._base.is_coded(len(self))
@@ -118,7 +118,7 @@ class IndexDraft:
         return NearNotes(ids, found.cosines.tolist(), found.n, found.mean, found.deviation)
 
     def _parts(self) -> list[tuple[ExactIndex, NDArray[np.int64]]]:
-        """Both indexes with the rows that a search shows unasked."""
+        """Both indexes, each with its searched rows."""
         fresh = np.flatnonzero(self._fresh.searched_rows())
         return [(self._base, np.flatnonzero(self._visible)), (self._fresh, fresh)]
 
@@ -135,15 +135,15 @@ class IndexDraft:
         return [note_id for ordinal, note_id in sorted(found, reverse=True) if ordinal < note.ordinal][:k]
 
     def cosines(self, ids: Iterable[str], vector: Vector) -> list[float]:
-        """The cosines of a vector and each note's best passage."""
+        """The cosines of a vector with each note's best passage."""
         return [float(index.cosines([row], vector)[0]) for index, row in map(self._row, ids)]
 
     def n_with(self, term: str) -> int:
-        """The number of notes, of those a search shows unasked, with a stem in their text or their annotations."""
+        """The number of searched notes with a stem in their text or their annotations."""
         return int(np.count_nonzero(self._visible[self._base.posting(term).rows])) + self._fresh.n_with(term)
 
     def saying(self, stems: Sequence[str]) -> list[str]:
-        """The notes, of those a search shows unasked, whose text has all of some stems, by the order they arrived."""
+        """The searched notes whose text has all of some stems, in the order they arrived."""
         if not stems:
             return []
         postings = [self._base.posting(stem) for stem in stems]
@@ -154,17 +154,17 @@ class IndexDraft:
         return [note_id for _, note_id in sorted(found)]
 
     def speakers(self) -> frozenset[str]:
-        """Those who speak in the notes."""
+        """The names of the speakers of the notes."""
         return frozenset(self._speakers)
 
     def unplaced(self) -> list[str]:
-        """The notes that a search shows unasked and that are in no topic, in the order they arrived."""
+        """The searched notes that are in no topic, in the order they arrived."""
         found = [(self._ordinal(index, row), index.ids[row]) for index, rows in self._parts() for row in rows.tolist()]
         return [note_id for _, note_id in sorted(found) if self.tree.place(note_id) is None]
 
     @property
     def n_searched(self) -> int:
-        """The number of notes that a search shows unasked."""
+        """The number of searched notes."""
         return int(np.count_nonzero(self._visible)) + self._fresh.n_searched
 
     def _row(self, note_id: str) -> tuple[ExactIndex, int]:
@@ -183,7 +183,7 @@ class IndexDraft:
 
 
 def reindexed(changes: Iterable[Change]) -> list[str]:
-    """The notes whose rows changes bear on: a link or a use changes nothing of an index."""
+    """The notes whose rows the changes affect; a link or a use affects no row."""
     return list(dict.fromkeys(c.note_id for c in changes if isinstance(c, NoteChange | Revision | Erasure)))
 
 

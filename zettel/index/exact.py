@@ -1,7 +1,8 @@
 """The index: every note's vectors and terms in memory, as rows of a table that grows.
 
-Every row's exact cosine is always to be had. In a large memory it is asked for only where the codes of ``lsh`` say that
-it may matter.
+The exact cosine of every row can be computed. In a large memory this is done only for the rows whose codes, see
+``lsh``, say that they may matter. A note is *searched* if a search without filters can show it: if it is present, and
+active or superseded.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from zettel.protocols import Column, Columns, Passages, Posting, Vector
 from zettel.text import annotation_terms, terms
 
 _NEVER = float("nan")
-_BLOCK = 4096  # rows whose norms are computed at once
-_CANDIDATES = 400, 0.08  # rows with the nearest codes, whose cosines are computed: at most so many, and such a share
-_SAMPLE = 400, 0.04  # a sample of rows that calibrates the estimates: at most so many, and such a share of all
+_BLOCK = 4096  # the norms of so many rows are computed at once
+_CANDIDATES = 400, 0.08  # cosines are computed of the rows with the nearest codes: at most so many, and such a share
+_SAMPLE = 400, 0.04  # the size of the sample of rows that calibrates the estimates: at most so many, and such a share
 
 
 class Packed(NamedTuple):
@@ -39,7 +40,7 @@ class Packed(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A note's terms, as they are indexed: those of its text, and those of its annotations."""
+    """The terms by which a note is indexed: those of its text, and those of its annotations."""
 
     text: list[str]
     annotations: list[str]
@@ -51,10 +52,10 @@ class Document(NamedTuple):
 
 
 class ExactIndex:
-    """Notes as rows. Put and remove notes in any order; ``columns`` is the table that signals read.
+    """Notes as rows. Notes can be put and removed in any order; ``columns`` is the table that signals read.
 
-    A removed note's row stays behind, dead. By row: ``ids``, and what filters read beside the columns: ``tags`` and
-    ``metadata``. ``own`` are the columns that signals declare.
+    The row of a removed note stays, but is dead. ``ids``, ``tags`` and ``metadata`` are lists by row; filters read the
+    latter two. ``own`` are the columns that signals declare.
     """
 
     def __init__(
@@ -80,26 +81,26 @@ class ExactIndex:
         self._postings = Postings()
         self._sessions = Sessions(self._table, window)
         self._columns: Columns | None = None
-        self._newest: float | None = None  # NaN: no time is known
+        self._newest: float | None = None  # None: not computed; NaN: no note has a time
 
     def __len__(self) -> int:
-        """Number of notes, dead rows not counted."""
+        """The number of notes; dead rows are not counted."""
         return len(self._row)
 
     @property
     def is_mostly_dead(self) -> bool:
-        """Whether it should be built again, since most rows are left over from removed notes."""
+        """Whether most rows are left over from removed notes, so that the index should be packed again."""
         return len(self.ids) > 2 * len(self._row) + 1000
 
     def empty(self) -> ExactIndex:
-        """An index without notes that is made as this one is."""
+        """An index without notes, with the same settings as this one."""
         return ExactIndex(
             self._window, self._zone, bits=self._codes.bits, exact_below=self._exact_below, own=self._own
         )  # fmt: skip
 
     @property
     def dimension(self) -> int | None:
-        """The length of its vectors; None before there are any."""
+        """The length of the vectors; None if there are none yet."""
         return self._vectors.shape[1] or None
 
     def row(self, note_id: str) -> int | None:
@@ -111,10 +112,10 @@ class ExactIndex:
     def put(
         self, notes: Iterable[Note], passages: Mapping[str, Passages], documents: Mapping[str, Document] | None = None
     ) -> None:
-        """Enter notes, or bring the annotations of those already there up to date; their text never changes.
+        """Add new notes, and bring the annotations of the others up to date; a text never changes.
 
-        ``passages`` holds the vectors of the notes that are new, by note id; ``documents`` the terms of those notes
-        whose terms are known already.
+        ``passages`` holds the vectors of the new notes by note id, and ``documents`` the terms of those notes whose
+        terms are known already.
         """
         for note in notes:
             document = (documents or {}).get(note.id) or Document.of(note)
@@ -132,14 +133,14 @@ class ExactIndex:
         self._columns = None
 
     def place(self, places: Iterable[tuple[str, int | None]]) -> None:
-        """Note in which topics notes are now; those not in the index are passed over."""
+        """Set the topics of notes; notes that are not in the index are skipped."""
         for note_id, topic_id in places:
             row = self._row.get(note_id)
             if row is not None:
                 self._table.topics[row] = -1 if topic_id is None else topic_id
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Take notes out; those not in the index are passed over."""
+        """Remove notes; notes that are not in the index are skipped."""
         for note_id in ids:
             row = self._row.pop(note_id, None)
             if row is not None:
@@ -150,7 +151,7 @@ class ExactIndex:
         self._columns = None
 
     def _wipe(self, row: int) -> None:
-        """Leave nothing of a note in its row: it may have been erased."""
+        """Leave nothing of a note in its row, since it may have been erased."""
         self.ids[row] = ""
         self.tags[row], self.metadata[row] = frozenset(), {}
         self._vectors[self._passages_of(row)] = 0
@@ -181,7 +182,7 @@ class ExactIndex:
         return row
 
     def _append_passages(self, row: int, vectors: Vector) -> int:
-        """Put a note's passages behind all others; returns where they begin."""
+        """Append a note's passages; returns the number of the first one."""
         if len(vectors) > 1:
             if self._n_several == len(self._several):
                 self._several = grown(self._several, self._n_several + 1)
@@ -197,28 +198,28 @@ class ExactIndex:
 
     # --------------------------------------------------------- saving, loading
 
-    def packed_anew(self) -> ExactIndex:
-        """The same notes in the order they arrived, without dead rows: what a fresh process makes of them."""
+    def repacked(self) -> ExactIndex:
+        """An index of the same notes in the order they arrived, without dead rows, as a fresh process builds it."""
         index = self.empty()
         index.unpack(self.packed())
         return index
 
     def settings(self) -> list[str]:
-        """What the same notes and vectors become another index by."""
+        """The settings by which the same notes and vectors become a different index."""
         own = [f"{column.name}/{column.version}/{np.dtype(column.dtype).str}" for column in self._own]
         return [str(self._window), self._zone.key, *sorted(vars(self._table)), *own]
 
     def packed(self) -> Packed:
-        """All that is in the index of the notes present, and nothing of any other."""
+        """Everything that the index has of its notes, and nothing of removed notes."""
         columns = self.columns()
         rows = np.flatnonzero(columns.alive)
         rows = rows[np.argsort(columns.ordinals[rows], kind="stable")]
         passages, starts = columns.passages(rows)
-        renumbered = np.full(columns.n + 1, -1)  # -1, for no row, reads the last
+        renumbered = np.full(columns.n + 1, -1)  # the last element, index -1, stands for no row
         renumbered[rows] = np.arange(len(rows))
         arrays = {name: column[: columns.n][rows] for name, column in vars(self._table).items()}
         arrays["first"], arrays["windows"] = starts, renumbered[arrays["windows"]]
-        named = [*self._speakers, None]  # -1, for no speaker, reads the last
+        named = [*self._speakers, None]  # the last element, index -1, stands for no speaker
         speakers, arrays["speaker"] = _numbered([named[code] for code in arrays["speaker"].tolist()])
         sessions, arrays["sessions"] = _numbered([self._sessions.of[row] for row in rows])
         names, arrays["lengths_of_terms"], arrays["entries"] = self._postings.packed(renumbered)
@@ -235,7 +236,7 @@ class ExactIndex:
         return Packed(arrays, texts)
 
     def unpack(self, packed: Packed) -> None:
-        """Take up what ``packed`` gave, in an index that is empty still."""
+        """Fill this index, which must be empty, with the result of ``packed``."""
         arrays, texts = packed
         self.ids = texts["ids"]
         self._row = {note_id: row for row, note_id in enumerate(self.ids)}
@@ -258,7 +259,7 @@ class ExactIndex:
     # ---------------------------------------------------------------- reading
 
     def columns(self) -> Columns:
-        """The table of all rows, as views that hold until the next change."""
+        """The table of all rows, as array views that are valid until the next change."""
         if self._columns is None:
             self._newest = None
             self._refresh_norms()
@@ -286,24 +287,24 @@ class ExactIndex:
         return self._columns
 
     def newest(self) -> float | None:
-        """When the newest thing happened that a search shows unasked, in seconds since 1970; None if unknown."""
-        columns = self.columns()  # made again after a change, which makes this unknown again
+        """The latest time of a searched note, in seconds since 1970; None if no time is known."""
+        columns = self.columns()  # after a change this makes new columns, and forgets the newest time
         if self._newest is None:
             times = columns.times[self._searched()]
             self._newest = float(np.nanmax(times)) if np.isfinite(times).any() else _NEVER
         return None if isnan(self._newest) else self._newest
 
     def posting(self, term: str) -> Posting:
-        """The rows a stem stands in, ascending; archived notes included."""
+        """The rows that have a stem, ascending; archived notes are included."""
         return self._postings.get(term)
 
     @property
     def n_searched(self) -> int:
-        """Number of notes that a search shows unasked."""
+        """The number of searched notes."""
         return int(np.count_nonzero(self._searched()))
 
     def searched(self) -> list[str]:
-        """The notes that a search shows unasked, in the order they arrived."""
+        """The searched notes, in the order they arrived."""
         rows = np.flatnonzero(self._searched())
         return [self.ids[row] for row in rows[np.argsort(self._table.ordinals[rows], kind="stable")]]
 
@@ -311,11 +312,11 @@ class ExactIndex:
         return self._table.searched[: len(self.ids)]
 
     def n_with(self, term: str) -> int:
-        """The number of notes, of those a search shows unasked, with a stem in their text or their annotations."""
+        """The number of searched notes with a stem in their text or their annotations."""
         return int(np.count_nonzero(self._table.searched[self._postings.get(term).rows]))
 
     def rows_saying(self, stems: Iterable[str]) -> list[int]:
-        """The rows, of those a search shows unasked, whose text has all of some stems, by the order they arrived."""
+        """The searched rows whose text has all of some stems, in the order their notes arrived."""
         found: NDArray[np.int64] | None = None
         for stem in stems:
             posting = self._postings.get(stem)
@@ -327,7 +328,7 @@ class ExactIndex:
         return list(found[np.argsort(self._table.ordinals[found])].tolist())
 
     def before(self, note_id: str) -> list[int]:
-        """The rows of the messages before a note in its session, nearest first, as many as are its context."""
+        """The rows of the messages before a note in its session that are in its window, nearest first."""
         row = self._row.get(note_id)
         windows = [] if row is None else self._table.windows[row, : self._window].tolist()
         return [other for other in windows if other >= 0]
@@ -337,7 +338,7 @@ class ExactIndex:
         return self.passages(row).unit()
 
     def cosines(self, rows: Sequence[int] | NDArray[np.int64], vector: Vector) -> Vector:
-        """The cosines of a vector and each note's best passage, in the order of ``rows``."""
+        """The cosines of a vector with each note's best passage, in the order of ``rows``."""
         wanted = np.asarray(rows, np.int64)
         if not len(wanted):
             return np.empty(0, np.float32)
@@ -345,34 +346,31 @@ class ExactIndex:
         counts = self._behind(wanted) - first[wanted]
         starts = np.cumsum(counts) - counts
         passages = np.repeat(first[wanted] - starts, counts) + np.arange(counts.sum())
-        # A product a passage: in `@`, what one passage gets depends on how many there are.
+        # One product for each passage: in `@`, the last bit of a product depends on the number of passages.
         best: Vector = np.maximum.reduceat(np.vecdot(self._vectors[passages], vector), starts)
         return best
 
     def nearest(self, vector: Vector, k: int) -> Nearest:
-        """The ``k`` rows nearest to a unit vector, by their best passage, of those a search shows unasked.
-
-        See ``nearest_of``.
-        """
+        """The ``k`` searched rows nearest to a unit vector, by their best passage; see ``nearest_of``."""
         return nearest_of([(self, np.flatnonzero(self._searched()))], vector, k, coded=self.is_coded(len(self)))
 
     def is_coded(self, n: int) -> bool:
-        """Whether a memory of ``n`` notes is so large that the notes near to a vector are looked for by codes."""
+        """Whether a memory of ``n`` notes is so large that the notes nearest to a vector are found by codes."""
         return n >= self._exact_below
 
     def all_cosines(self, vector: Vector) -> Vector:
-        """The cosines of a vector and each row's best passage, shape ``(n,)``."""
+        """The cosines of a vector with each row's best passage, shape ``(n,)``."""
         products = np.vecdot(self._vectors[: self._n_passages], vector)
         return cast("Vector", np.maximum.reduceat(products, self._table.first[: len(self.ids)]))
 
     def all_differences(self, vector: Vector) -> NDArray[np.uint16]:
-        """In how many bits the code of each row's best passage differs from a vector's, shape ``(n,)``."""
+        """The number of bits in which the code of each row's best passage differs from a vector's, shape ``(n,)``."""
         self._codes.cover(self._vectors[: self._n_passages])
         differences = self._codes.differences(vector)
         return cast("NDArray[np.uint16]", np.minimum.reduceat(differences, self._table.first[: len(self.ids)]))
 
     def estimated(self, differences: NDArray[np.uint16]) -> NDArray[np.float64]:
-        """The cosines that numbers of differing bits stand for."""
+        """The cosines that follow from numbers of differing bits."""
         return self._codes.cosines(differences)
 
     def ordinals(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -380,19 +378,19 @@ class ExactIndex:
         return self._table.ordinals[rows]
 
     def sample_keys(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The sampling numbers of rows; see ``protocols.Columns``."""
+        """The sample keys of rows; see ``protocols.Columns``."""
         return self._table.sample_keys[rows]
 
     def searched_rows(self) -> NDArray[np.bool_]:
-        """Which rows a search shows unasked, as a copy."""
+        """Which rows are searched, as a copy."""
         return self._searched().copy()
 
     def session_rows(self, session: Session | None) -> Sequence[int]:
-        """The rows of a session's messages, of those a search shows unasked, by the order they arrived."""
+        """The searched rows of a session's messages, in the order they arrived."""
         return self._sessions.rows(session)
 
     def speakers(self) -> set[str]:
-        """Those who speak in the notes that are there: the table also knows those of notes that went."""
+        """The speakers of the notes; the table also has those of removed notes."""
         codes = self._table.speaker[: len(self.ids)][self._table.alive[: len(self.ids)]]
         counts = np.bincount(codes + 1, minlength=len(self._speakers) + 1)
         return {name for name, n in zip(self._speakers, counts[1:].tolist(), strict=True) if n}
@@ -418,7 +416,7 @@ class ExactIndex:
         self._sessions.stale.clear()
 
     def _means(self, rows: NDArray[np.int64]) -> Vector:
-        """The means of the notes' passages, shape ``(len(rows), d)``: which count in the context of neighbors."""
+        """The means of the notes' passages, shape ``(len(rows), d)``; they count in the context of other messages."""
         first, behind = self._table.first[rows], self._behind(rows)
         means: Vector = self._vectors[first]
         for i in np.flatnonzero(behind - first > 1).tolist():
@@ -426,7 +424,7 @@ class ExactIndex:
         return means
 
     def _behind(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the passages of rows end."""
+        """The number behind the last passage of each row."""
         last = len(self.ids) - 1
         return np.where(rows < last, self._table.first[np.minimum(rows + 1, last)], self._n_passages)
 
@@ -438,12 +436,12 @@ class ExactIndex:
 def nearest_of(
     parts: Sequence[tuple[ExactIndex, NDArray[np.int64]]], vector: Vector, k: int, *, coded: bool
 ) -> Nearest:
-    """The ``k`` rows nearest to a unit vector, by their best passage, among some rows of each index.
+    """The ``k`` rows nearest to a unit vector, by their best passage, among the given rows of each index.
 
-    The rows of the second index are counted on from the first one's. Rows at the same distance stand in the order of
-    their notes. What comes back follows from the notes alone, to the last bit, however they came here and are divided:
-    decisions that are journalled rest on it. If ``coded``, only the rows whose codes are nearest are looked at, and
-    mean and deviation are estimates.
+    The rows of the second index are numbered on from those of the first. Equally near rows are in the order in which
+    their notes arrived. The result follows from the notes alone, to the last bit, however they are divided between the
+    indexes, since decisions in the journal rest on it. If ``coded``, only the rows with the nearest codes are
+    compared, and mean and deviation are estimates.
     """
     parts = [(index, rows) for index, rows in parts if len(index.ids)]
     n = sum(len(rows) for _, rows in parts)
@@ -465,7 +463,7 @@ def nearest_of(
 def _near(
     parts: Sequence[tuple[ExactIndex, NDArray[np.int64]]], n: int, vector: Vector, k: int
 ) -> tuple[list[tuple[ExactIndex, NDArray[np.int64]]], tuple[float, float]]:
-    """The rows whose codes are nearest to a vector's, all of those equally near, and the spread of all cosines."""
+    """The rows whose codes are nearest to a vector's, with all that are equally near, and the spread of all cosines."""
     differences = [index.all_differences(vector)[rows] for index, rows in parts]
     wanted = max(min(_CANDIDATES[0], int(n * _CANDIDATES[1])), 4 * k)
     border = np.searchsorted(np.bincount(np.concatenate(differences)).cumsum(), wanted)
@@ -488,6 +486,6 @@ def _annotation_terms(note: Note) -> list[str]:
 
 
 def _numbered(values: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
-    """The different values there are but None, and for each value its number among them, -1 for None."""
+    """The different values except None, and for each value its number among them, or -1 for None."""
     different = {value: number for number, value in enumerate(dict.fromkeys(v for v in values if v is not None))}
     return list(different), np.array([-1 if value is None else different[value] for value in values], np.int64)

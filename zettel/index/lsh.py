@@ -25,7 +25,7 @@ _SCALE = 2.0**16  # vectors and planes are rounded to whole multiples of its inv
 
 
 class Codes:
-    """The codes of an index's passages, shape ``(bits / 64, passages)``, so that a scan reads memory in order."""
+    """The codes of an index's passages, shape ``(bits / 64, passages)``, so that a scan reads RAM in order."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits

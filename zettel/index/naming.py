@@ -37,8 +37,8 @@ _WORD = re.compile(r"\w(?:[\w'’.&/-]*\w)?[+#]*")
 class Material:
     """The words of a note that may be in the name of its topics.
 
-    ``subjects`` are the tags that say what it is about, and not what it does or holds. ``speaker`` is needed to keep
-    the names of speakers out.
+    ``subjects`` are the tags that say what it is about, not what it does or contains. ``speaker`` is needed to keep the
+    names of speakers out.
     """
 
     keywords: tuple[str, ...] = ()
@@ -48,33 +48,33 @@ class Material:
 
 
 def material_of(note: Note) -> Material:
-    """What topics may be named from of a note."""
+    """The words of a note that topics may be named by."""
     subjects = tuple(tag for tag in note.tags if tag not in SIGNS)
     return Material(note.keywords, subjects, note.entities, note.speaker)
 
 
 class Vocabulary:
-    """In how many notes of the tree each term stands, against which the notes of one topic are held.
+    """The number of notes in the tree that have each term; the notes of one topic are compared with it.
 
     Terms are the stems of words ("adopt") and phrases ("adopt agenc"), and the subjects ("#family"). The material of a
-    note is read when a name is first asked for after it came, and what was counted is kept until it goes. A vocabulary
-    laid over a ``base`` begins as that one and leaves it as it is.
+    new note is read when the next name is asked for, and its count is kept until the note is removed. A vocabulary with
+    a ``base`` begins with the base's counts and does not change the base.
     """
 
     def __init__(self, material_of: Callable[[str], Material], base: Vocabulary | None = None) -> None:
         self._material_of = material_of
         self._base = base
         self._uncounted: dict[str, None] = {}
-        self._removed: dict[str, None] = {}  # notes of the base, as long as they are counted there only
+        self._removed: dict[str, None] = {}  # removed notes of the base that are not subtracted from the count yet
         self._reset()
 
     def _reset(self) -> None:
-        self._forms: dict[str, Mapping[str, str]] = {}  # of each note counted: its terms, as they are written there
+        self._forms: dict[str, Mapping[str, str]] = {}  # by note: its terms, and how it writes them
         self._speaker: dict[str, str | None] = {}
         self._notes_with: Counter[str] = Counter()
         self._notes_by: Counter[str | None] = Counter()
         self._n_notes = 0
-        self._subtracted: set[str] = set()  # notes of the base that are taken out of the count
+        self._subtracted: set[str] = set()  # notes of the base that are subtracted from the count
         self._is_counting = False
 
     def draft(self, material_of: Callable[[str], Material]) -> Vocabulary:
@@ -112,7 +112,7 @@ class Vocabulary:
         return _composed(_Subject(forms, self._n_with, self._total(), people, avoid))
 
     def counted(self) -> tuple[Mapping[str, int], Mapping[str | None, int]]:
-        """In how many notes each term stands, and how many are by each speaker."""
+        """The number of notes with each term, and the number of notes by each speaker."""
         self._count()
         notes_with, notes_by = Counter(self._notes_with), Counter(self._notes_by)
         if self._base is not None:
@@ -134,15 +134,15 @@ class Vocabulary:
         return self._notes_by.get(speaker, 0) + (self._base._n_by(speaker) if self._base else 0)
 
     def _speakers(self) -> set[str]:
-        """Those who speak in the notes counted."""
+        """The speakers of the notes that are counted."""
         named = {*self._notes_by, *(self._base._speakers() if self._base else ())}
         return {name for name in named if name and self._n_by(name) > 0}
 
     def _count(self) -> None:
-        """Bring the count up to the notes there are."""
+        """Bring the count up to date."""
         if self._base is not None:
             self._base._count()
-        if self._is_counting:  # an earlier count was broken off: nobody knows where
+        if self._is_counting:  # an earlier count was interrupted at an unknown place
             self._uncounted = dict.fromkeys([*self._forms, *self._uncounted])
             self._reset()
         self._is_counting = True
@@ -165,7 +165,7 @@ class Vocabulary:
         self._n_notes -= 1
 
     def _read(self, note_id: str) -> tuple[Mapping[str, str], str | None]:
-        """A note's terms and its speaker: as it was counted, else by its material."""
+        """A note's terms and its speaker: as they were counted, or else from its material."""
         if note_id in self._forms:
             return self._forms[note_id], self._speaker[note_id]
         if self._base is not None and note_id not in self._removed and self._base.has(note_id):

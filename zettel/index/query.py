@@ -1,4 +1,4 @@
-"""A question: what is asked, checked and read."""
+"""Questions: checking what is asked, and reading its terms and the time it speaks of."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class RawQuery:
 
 
 def check_query(text: str, k: int) -> None:
-    """Refuse what can't be searched for.
+    """Refuse a question that can't be searched for.
 
     Raises:
-        InputError: an empty question, one that is not text, or a ``k`` below 1.
+        InputError: it is empty or not a text, or ``k`` is below 1.
     """
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"the query is empty ({text!r}): ask in words")
@@ -42,15 +42,15 @@ def check_query(text: str, k: int) -> None:
 
 
 def read_query(text: str, vector: Vector, at: datetime) -> Query:
-    """A question with its stems, and the time it speaks of, asked ``at`` a time."""
+    """A question, asked ``at`` a time, with its stems and the time it speaks of."""
     since, until = query_interval(text, at) or (None, None)
     return Query(text, tuple(terms(text)), vector, at, since, until)
 
 
 def present(newest: float | None) -> datetime:
-    """The memory's own present, if the caller gives no time of the question: when the newest thing in it happened.
+    """The time of a question if the caller gives none: the latest time of a note, which is the memory's own present.
 
-    So the same question of the same memory gives the same answer whatever the clock says. ``newest`` is in seconds
-    since 1970, None if it is unknown.
+    So the same question to the same memory has the same answer whatever the clock says. ``newest`` is in seconds
+    since 1970; None if it is unknown.
     """
     return datetime.now(UTC) if newest is None else datetime.fromtimestamp(min(newest, _LAST), UTC)

@@ -18,20 +18,20 @@ from zettel.model import STATUSES, Hit, Link, LinkKind, Note, WhyNot
 from zettel.protocols import Columns, Query, Reader, Scan, Signal
 from zettel.scoring import Census, ExactScan, Fused, Fusion, Route, RoutedScan
 
-_SEEDS = 5  # best notes whose links are walked
-_FIELD = 50  # best notes, by whose last it is measured how far the seeds stand out
+_SEEDS = 5  # the links of so many best notes are walked
+_FIELD = 50  # how far the seeds stand out is measured from the last of so many best notes
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "chatbot", "model", "system"})
-_REASONS = 3  # parts of a hit's `why`: the heaviest ones
-_VIA_COSINE = 0.3  # a neighbor that shares no word with the query counts as walked from this cosine on
+_REASONS = 3  # a hit's `why` names at most so many signals, the heaviest ones
+_VIA_COSINE = 0.3  # a neighbor without a word of the query counts as walked if its cosine is at least this
 
 
 _Reason: TypeAlias = Callable[[Scan, int], str | None]
 Linked: TypeAlias = Callable[[Sequence[str], Sequence[LinkKind]], Iterable[Link]]
-"""Gives the links of some notes that are of some kinds."""
+"""Returns the links of the given notes that are of the given kinds."""
 
 
-class Table(Protocol):
-    """Notes as rows: the index of a whole memory, or the part of one that a question may find."""
+class NoteRows(Protocol):
+    """Notes as rows that can be ranked: the index of a whole memory, or the candidates of one question."""
 
     def __len__(self) -> int: ...
 
@@ -42,12 +42,12 @@ class Table(Protocol):
 
     @property
     def tags(self) -> Sequence[frozenset[str]]:
-        """Its tags."""
+        """The tags of each row's note."""
         ...
 
     @property
     def metadata(self) -> Sequence[Mapping[str, Any]]:
-        """Its metadata."""
+        """The metadata of each row's note."""
         ...
 
     def row(self, note_id: str) -> int | None:
@@ -55,17 +55,16 @@ class Table(Protocol):
         ...
 
     def columns(self) -> Columns:
-        """What signals read of all rows."""
+        """The columns that signals read."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What is known of the whole memory where a table holds a part of it.
+    """What is known of the whole memory if the rows are only a part of it.
 
-    ``scored`` are the rows that may be found; the others are there for their words and vectors, as context.
-    ``row_weights`` are the numbers of notes that the rows represent when measures are standardized. Both have the shape
-    ``(n,)``.
+    ``scored`` says which rows may be found; the others serve as context by their words and vectors. ``row_weights`` are
+    the numbers of notes that the rows represent when measures are standardized. Both have the shape ``(n,)``.
     """
 
     census: Census
@@ -75,9 +74,9 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Ranking:
-    """All rows a search scored, with what is needed to order and to explain them."""
+    """All rows that a search scored, with what is needed to order and to explain them."""
 
-    index: Table
+    index: NoteRows
     scan: ExactScan
     signals: Sequence[Signal]
     fused: Fused
@@ -86,11 +85,11 @@ class Ranking:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """The rows the filter let through, best first; equal scores stand in the order their notes arrived."""
+        """The rows that meet the filter, best first; rows of equal score are in the order their notes arrived."""
         return self._sorted(np.flatnonzero(self.mask))
 
     def top(self, k: int) -> list[int]:
-        """The first ``k`` of ``rows``, without sorting the others."""
+        """The first ``k`` rows of ``rows``, without sorting the others."""
         scores = self.fused.scores
         if k >= len(scores):
             return list(self.rows.tolist())
@@ -108,7 +107,7 @@ class Ranking:
         notes = {note.id: note for note in reader.notes([ids[row] for row in best])}
         rows = [row for row in best if ids[row] in notes]
         ways = {row: self._ways(row) for row in rows}
-        # Of a way from message to message, every second one has all its links.
+        # The links of every second message of a way include all links of the way.
         between = {ids[other] for row in rows for way in ways[row] for other in (way[1::2] if len(way) > 2 else [row])}
         links = {link.key[:2]: link for link in reader.links(between, ("next",))}
         walked = {row: [links.get((ids[a], ids[b])) for way in ways[row] for a, b in pairwise(way)] for row in rows}
@@ -125,7 +124,7 @@ class Ranking:
         return {name: float(values[row]) for name, values in self.fused.values.items()}
 
     def why(self, row: int) -> str:
-        """A sentence of the heaviest signals that have something to say."""
+        """A sentence made by the heaviest signals that have something to say."""
         parts = self.fused.parts
         said: list[tuple[float, _Reason]] = [(float(parts[s.NAME][row]), s.reason) for s in self.signals]
         if row in self.gains:
@@ -142,9 +141,9 @@ class Ranking:
         return f"it is linked to one of the best notes: {self.gains[row].reason}"
 
     def _ways(self, row: int) -> list[list[int]]:
-        """The rows on the way to each message around a note that speaks for it.
+        """The ways, as rows, from a note to each message around it that speaks for it.
 
-        Such a message has words that the note lacks, or is closer to the question.
+        A message speaks for a note if it has words of the question that the note lacks, or is closer to the question.
         """
         window = self.scan.columns.windows[row].tolist()
         half = len(window) // 2
@@ -164,13 +163,13 @@ class Ranking:
 
 
 def rank(
-    index: Table, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config,
+    index: NoteRows, query: Query, allowed: Filter, signals: Sequence[Signal], config: Config,
     links_of: Linked | None = None, *, route: Route | None = None, k: int = 10, sampled: Sampled | None = None,
 ) -> Ranking:  # fmt: skip
-    """Score the rows the filter lets through, then walk the links of the best, where ``links_of`` gives any.
+    """Score the rows that meet the filter, then walk the links of the best ones, which ``links_of`` returns.
 
-    With a ``route``, only those are scored that may be among the best ``k``, and those that links lead to. ``sampled``
-    is given where ``index`` holds a part of the memory.
+    With a ``route``, only rows that may be among the best ``k``, and rows that links lead to, are scored. ``sampled``
+    is given if ``index`` is only a part of the memory.
     """
     allowed_mask = allowed_rows(index, allowed)
     columns = index.columns()
@@ -194,15 +193,15 @@ def rank(
 
 
 LINKED = "linked"
-"""The name in a hit's ``signals`` of what it gains by links of better notes."""
+"""The name, in a hit's ``signals``, of what it gains by links from better notes."""
 
 
 def _gains(
     ranking: Ranking, allowed: NDArray[np.bool_], links_of: Linked
 ) -> dict[int, tuple[float, Link]]:
-    """What rows gain by the links of the best notes, and the link of the highest gain.
+    """What rows gain by the links of the best notes, each with the link of the highest gain.
 
-    An assistant's notes take no part: they repeat all that was said, and are linked to all of it.
+    An assistant's notes are left out: they repeat everything that was said, and are linked to all of it.
     """
     index, columns, scores = ranking.index, ranking.scan.columns, ranking.fused.scores
     takes_part = np.array([*(speaker.lower() not in _ASSISTANTS for speaker in columns.speakers), True])
@@ -217,8 +216,8 @@ def _gains(
     return {row: gain for row, gain in reached.items() if allowed[row] and takes_part[columns.speaker[row]]}
 
 
-def allowed_rows(index: Table, allowed: Filter) -> NDArray[np.bool_]:
-    """The rows a filter lets through, as a mask."""
+def allowed_rows(index: NoteRows, allowed: Filter) -> NDArray[np.bool_]:
+    """The rows that meet a filter, as a mask."""
     columns = index.columns()
     searched = np.array([status in allowed.status for status in STATUSES], np.bool_)
     mask: NDArray[np.bool_] = columns.alive & searched[columns.status]
@@ -242,8 +241,8 @@ def why_not(
 ) -> WhyNot:  # fmt: skip
     """Which step of a search lost a note, and by how much.
 
-    ``ranking`` is that of all notes; ``found`` are the ids that a routed search returned, None of one that was not.
-    Where searches are ``shortlisted``, it is that of the notes looked at, this one included.
+    ``ranking`` is the ranking of all notes; if searches are ``shortlisted``, that of the notes looked at, with this one
+    among them. ``found`` are the ids that a routed search returned; None if the search was not routed.
     """
     if note.status not in allowed.status:
         return WhyNot(note_id=note.id, step="status", why=f"It is not searched: {allowed.refusal(note)}.")

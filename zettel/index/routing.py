@@ -1,4 +1,4 @@
-"""Routing: the topics that a question is led to, as rows of the index."""
+"""Routing: finding the topics whose notes may answer a question, as rows of the index."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from zettel.scoring import Route
 def route(index: ExactIndex, tree: TopicTree, vector: Vector, config: Config) -> Route:
     """The rows of the topics nearest to a vector; for each row, the mean cosine of its topic's notes.
 
-    Notes outside the tree (archived ones, say, which a filter may ask for) are reached by every route.
+    Every route reaches the notes outside the tree, such as archived notes, which a filter may ask for.
     """
     leaves = tree.leaves()
-    cosines = np.append(np.vecdot(leaves.means, vector), 0.0)  # the last, read as -1, is outside the tree
+    cosines = np.append(np.vecdot(leaves.means, vector), 0.0)  # the last element, index -1, is for notes outside
     topics = index.columns().topics
     leaf_of = np.where(topics < 0, -1, np.searchsorted(leaves.ids, topics))
     reached = np.zeros(len(cosines), np.bool_)

@@ -1,7 +1,8 @@
-"""An index on disk, so that opening a large memory need not build it: a file a namespace, which may always be deleted.
+"""An index on disk, so that opening a large memory need not build it.
 
-A file is a line with a checksum of the rest, and a numpy archive. It holds nothing that the store does not, names what
-it was made by, and what it was made of. What does not fit is not read: the index is built again.
+Each namespace has a file, which may be deleted at any time. It begins with a line that has a checksum of the rest; the
+rest is a numpy archive. It has nothing that the store lacks, and names the settings and the commit that it was made
+from. If these do not fit, the file is not used: the index is built again.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ import numpy as np
 from zettel.index.exact import ExactIndex, Packed
 from zettel.text import STOP_WORDS, terms
 
-_FORMAT = 2  # to be raised when the same notes make another index, or are written in another way
+_FORMAT = 2  # to be raised if the same notes make another index, or the file is written in another way
 _TEXTS = "texts"
 _PROBE = "Generously, both sisters’ replies described happier meetings; nobody'd forgotten the skiing."
-_LEFT_OVER_S = 3600.0  # age of a file that nobody writes any more
+_LEFT_OVER_S = 3600.0  # a temporary file of this age, in seconds, is not being written any more
 
 
 def save(index: ExactIndex, head: int, folder: Path, namespace: str, embedder: str, made_of: str) -> bool:
-    """Write the index of a head in place of the one saved before; False if the disk refuses it.
+    """Save the index of a head in place of the one saved before; False if the disk refuses it.
 
-    ``embedder`` is the fingerprint of what made its vectors. ``made_of`` says what the commit at ``head`` is, so that
-    another memory at the same path is recognized.
+    ``embedder`` is the fingerprint of the embedder that made its vectors. ``made_of`` identifies the commit at
+    ``head``, so that another memory at the same path is recognized.
     """
     arrays, texts = index.packed()
     narrow = arrays["vectors"].astype(np.float16)
@@ -61,9 +62,9 @@ def save(index: ExactIndex, head: int, folder: Path, namespace: str, embedder: s
 def load(
     index: ExactIndex, folder: Path, namespace: str, embedder: str, made_of: Callable[[int], str | None]
 ) -> int | None:
-    """Fill an empty index from disk and return the head it is of; None, and still empty, if nothing saved fits.
+    """Fill an empty index from disk and return its head; if no saved index fits, return None and leave it empty.
 
-    ``made_of`` says of a commit what it is, by number; None if the store has no such commit.
+    ``made_of`` returns the text that identifies the commit of a number; None if the store has no such commit.
     """
     try:
         saved = _path(folder, namespace).read_bytes()
@@ -84,10 +85,10 @@ def load(
 
 
 def discard(folder: Path, namespace: str) -> None:
-    """Delete what is saved of a namespace: it may hold what was just erased.
+    """Delete the saved index of a namespace, since it may have text that was just erased.
 
     Raises:
-        OSError: it is there, and can't be deleted.
+        OSError: the file exists and can't be deleted.
     """
     _path(folder, namespace).unlink(missing_ok=True)
 
@@ -98,7 +99,7 @@ def _path(folder: Path, namespace: str) -> Path:
 
 
 def _tidy(folder: Path) -> None:
-    """Delete what writers left behind that were killed."""
+    """Delete temporary files of processes that were killed while they saved an index."""
     for part in folder.glob("*.part"):
         if time.time() - part.stat().st_mtime > _LEFT_OVER_S:
             part.unlink(missing_ok=True)
@@ -112,6 +113,6 @@ _LINE = len(_checksum(memoryview(b"")))
 
 
 def _made_by(index: ExactIndex, namespace: str, embedder: str) -> list[str]:
-    """What an index depends on besides the notes: one that differs in any of it is another index."""
+    """Everything that an index depends on besides the notes; if any of it differs, a saved index does not fit."""
     stems = hashlib.blake2b(repr([sorted(STOP_WORDS), terms(_PROBE)]).encode(), digest_size=8).hexdigest()
     return [str(_FORMAT), namespace, embedder, *index.settings(), stems]

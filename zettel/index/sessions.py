@@ -35,7 +35,7 @@ class Sessions:
         self.stale.add(row)
 
     def place(self, row: int, *, searched: bool) -> None:
-        """Put a row into its session, or remove it: a note that is not searched is no context of others."""
+        """Put a row into its session, or remove it: a note that is not searched is not in the context of others."""
         session = self.of[row]
         if session is None:
             return

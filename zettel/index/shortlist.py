@@ -1,7 +1,7 @@
 """Searching a memory that is too large to be read: its store names the candidates, and only these are read.
 
-They are scored by the same signals as in any other search. The candidates follow from the question and the memory
-alone; the rows that are kept between searches only save time.
+The candidates are scored by the same signals as in any other search. They follow from the question and the memory
+alone; rows are kept between searches only to save time.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _STEP = 16  # if too few notes of a sample meet the filter, its share grows by a
 _KEPT = 20_000  # the number of rows that are kept for later searches
 
 
-class Part:
-    """The rows of an index that one question is asked of, as a table of their own; see ``ranking.Table``.
+class CandidateRows:
+    """The candidates of one question and the messages around them, as rows; see ``ranking.NoteRows``.
 
-    ``scored`` tells which rows may be found: those given; the others are the messages around them. Nothing shows what
-    else the index holds: rows stand in the order the notes arrived.
+    ``scored`` says which rows may be found: the candidates. What else the index has makes no difference, since the rows
+    are in the order in which the notes arrived.
     """
 
     def __init__(self, index: ExactIndex, found: NDArray[np.int64]) -> None:
@@ -46,7 +46,7 @@ class Part:
         windows = columns.windows[found]
         rows = np.union1d(found, windows[windows >= 0])
         rows = rows[np.argsort(columns.ordinals[rows])]
-        self._place = np.full(columns.n + 1, -1)  # of each row of the index; the last is for none
+        self._place = np.full(columns.n + 1, -1)  # by row of the index; the last element, index -1, is for no row
         self._place[rows] = np.arange(len(rows))
         self._index = index
         self.ids = [index.ids[row] for row in rows]
@@ -78,7 +78,7 @@ class Part:
         )
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """The number of rows."""
         return len(self.ids)
 
     def row(self, note_id: str) -> int | None:
@@ -88,16 +88,16 @@ class Part:
         return place if place >= 0 else None
 
     def rows(self, ids: Iterable[str]) -> NDArray[np.int64]:
-        """The rows of those of some notes that are in the table."""
+        """The rows of the given notes; notes that are not in the table are skipped."""
         rows = map(self.row, ids)
         return np.array([row for row in rows if row is not None], np.int64)
 
     def columns(self) -> Columns:
-        """What signals read of all rows."""
+        """The columns that signals read."""
         return self._columns
 
     def posting(self, term: str) -> Posting:
-        """The rows a stem stands in, ascending."""
+        """The rows that have a stem, ascending."""
         posting = self._index.posting(term)
         places = self._place[posting.rows]
         there = np.flatnonzero(places >= 0)
@@ -107,7 +107,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Let:
-    """The notes that meet a filter: all of them if they are few, else a sample; and the share that the sample is."""
+    """The notes that meet a filter: all of them if they are few, else a sample, which is a ``share`` of them."""
 
     ids: Sequence[str]
     share: float
@@ -133,10 +133,10 @@ class _Chosen:
 class Shortlist:
     """Searches a store by the candidates that it names; what was read is kept until the store's head moves.
 
-    Scored are the notes nearest to the question, those with most of its words, and the messages around the latter; then
-    the messages around the best notes, and the notes that links of the best ones lead to. Mean and spread over all
-    notes are estimated from three samples: the best notes of either kind, which count once each; some of the other
-    notes with a word of the question, taken evenly from a list; and a sample of all notes.
+    The notes nearest to the question, the notes with most of its words and the messages around the latter are scored;
+    then the messages around the best notes, and the notes that their links lead to. Mean and spread over all notes are
+    estimated from three samples: the nearest notes and those with most words, which count once each; some of the
+    other notes with a word of the question, taken evenly from a list; and a sample of all notes.
     """
 
     def __init__(self, store: CandidateSource, fingerprint: str, config: Config, empty: ExactIndex) -> None:
@@ -145,7 +145,7 @@ class Shortlist:
         self._config = config
         self._head = 0
         self._index = empty
-        self._complete: set[str] = set()  # notes that were read with all messages around them
+        self._complete: set[str] = set()  # notes that were read together with all messages around them
         self._last: tuple[Filter, _Let] | None = None
 
     def present(self) -> datetime:
@@ -157,7 +157,7 @@ class Shortlist:
     ) -> Ranking | None:
         """Score the candidates of a question, and the notes in ``forced``, if they meet the filter.
 
-        Returns None if there is no note to score. To be called inside ``at_one_head`` of the store.
+        Returns None if there is no note to score. It is called inside ``at_one_head`` of the store.
         """
         head = self._store.head()
         if head != self._head or len(self._index) > _KEPT:
@@ -174,7 +174,7 @@ class Shortlist:
             return found
 
         def ranked(ids: frozenset[str]) -> Ranking:
-            part = Part(self._index, self._read(ids))
+            part = CandidateRows(self._index, self._read(ids))
             sampled = Sampled(census, part.scored, _row_weights(part, chosen, query, allowed))
             return rank(part, query, allowed, signals, self._config, links_of, k=k, sampled=sampled)
 
@@ -208,7 +208,7 @@ class Shortlist:
         return _Chosen(frozenset({*near, *weights, *let.ids, *self._around(weights)}), near, weights, let)
 
     def _let_through(self, allowed: Filter, n_notes: int) -> _Let:
-        """The notes that meet a filter; the store is asked only if it is not the filter of the last search."""
+        """The notes that meet a filter; the store is asked only if the last search had another filter."""
         if self._last is not None and self._last[0] == allowed:
             return self._last[1]
         few = self._store.passing(allowed, _FEW)
@@ -225,12 +225,12 @@ class Shortlist:
         return let
 
     def _saying(self, stems: Iterable[str], ids: Iterable[str]) -> set[str]:
-        """Those of some notes, which were read, that have a stem."""
+        """Those of the given notes, which must have been read, that have one of the stems."""
         found = {self._index.ids[row] for stem in stems for row in self._index.posting(stem).rows.tolist()}
         return found.intersection(ids)
 
     def _around(self, ids: Iterable[str]) -> set[str]:
-        """The messages around notes that were read."""
+        """The messages around notes; the notes must have been read."""
         windows = self._index.columns().windows[self._rows(ids)]
         return {self._index.ids[row] for row in np.unique(windows[windows >= 0]).tolist()}
 
@@ -255,10 +255,10 @@ class Shortlist:
         return self._rows(ids)
 
 
-def _row_weights(part: Part, chosen: _Chosen, query: Query, allowed: Filter) -> NDArray[np.float64]:
+def _row_weights(part: CandidateRows, chosen: _Chosen, query: Query, allowed: Filter) -> NDArray[np.float64]:
     """The number of notes that each row represents when measures are standardized, shape ``(n,)``.
 
-    A note is reached by itself, if it has a word of the question, and by each note around it that has one. Its weight
+    A note is reached by itself if it has a word of the question, and by each note around it that has one. Its weight
     is the mean of the weights of these notes (a multiplicity estimator, Sirken 1970).
     """
     columns, let = part.columns(), chosen.let

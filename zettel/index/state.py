@@ -1,4 +1,4 @@
-"""What follows from a store at one head: the rows of the index, the tree of topics, and what topics are named by."""
+"""What is derived from a store at one head: the index, the topic tree, and the words that topics are named by."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zettel.protocols import Passages, Reader, Vector
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Notes as a commit left them, and what else is known of them, all by note id; see ``IndexState.gathered``."""
+    """Notes as a commit left them, and what else is known about them, all by note id; see ``IndexState.gathered``."""
 
     notes: Mapping[str, Note] = field(default_factory=dict)
     passages: Mapping[str, Passages] = field(default_factory=dict)
@@ -27,9 +27,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What brings an ``IndexState`` to another head: all that has to be read for it, so that going on can't fail.
+    """What brings an ``IndexState`` to another head: everything is read beforehand, so that following can't fail.
 
-    ``again`` are notes that went and came again since, ``gone`` those that are there no longer.
+    ``again`` are notes that were removed and came back since, ``gone`` notes that are not there any more.
     """
 
     head: int
@@ -42,10 +42,10 @@ class Following:
 
 
 class IndexState:
-    """Index, tree and materials, all of commit ``head`` and of nothing else.
+    """Index, tree and materials, all at commit ``head``.
 
-    The index is there from the beginning; the tree and the materials are read from the store when they are first
-    needed, which must be while the store is at this head.
+    The index exists from the beginning. The tree and the materials are read from the store when they are first needed;
+    the store must be at this head then.
     """
 
     def __init__(self, index: ExactIndex, head: int, reader: Reader, fingerprint: str) -> None:
@@ -73,7 +73,7 @@ class IndexState:
         """The tree of topics.
 
         Raises:
-            StoreDamagedError: the rows in the store are no tree.
+            StoreDamagedError: the rows in the store do not form a tree.
         """
         if self._tree is None:
             tree = TopicTree(self.unit, self.material)
@@ -85,7 +85,7 @@ class IndexState:
         """The direction of a note's whole text.
 
         Raises:
-            NotFoundError: it is not in the index.
+            NotFoundError: the note is not in the index.
         """
         row = self.index.row(note_id)
         if row is None:
@@ -93,21 +93,21 @@ class IndexState:
         return self.index.unit(row)
 
     def material(self, note_id: str) -> Material:
-        """What topics may be named by of a note; nothing if it is not there."""
+        """The words of a note that topics may be named by; none if there is no such note."""
         if self._materials is None:
             self._materials = {note.id: material_of(note) for note in self._reader.notes()}
         return self._materials.get(note_id) or Material()
 
     def draft(self) -> IndexDraft:
-        """What a plan grows on; this state stays as it is. Only the newest draft may be used."""
+        """A draft for a plan, over this state, which it does not change. Only the newest draft may be used."""
         return IndexDraft(self.index, self.tree, self.material)
 
     # ---------------------------------------------------------------- following
 
     def gathered(self, commits: Sequence[Commit], known: Known) -> Following:
-        """What it takes to go on to the last of the commits that follow on this head; this state stays as it is.
+        """Read what it takes to follow the commits after this head; this state is not changed.
 
-        ``known`` holds notes as the last of them left them; what it lacks is read from the store.
+        ``known`` has notes as the last commit left them; the others are read from the store.
 
         Raises:
             StoreError: the store could not be read.
@@ -132,8 +132,8 @@ class IndexState:
         )
 
     def follow(self, step: Following) -> None:
-        """Go on by what ``gathered`` gave; if that is broken off, this state is broken, too."""
-        if step.again:  # they may have come with another text
+        """Move to another head by the result of ``gathered``. If this is interrupted, the state can't be used."""
+        if step.again:  # they may have come back with another text
             self._tree = None
             self.index.remove(step.again)
         self._enter(step.notes, step.passages, step.documents)
@@ -148,31 +148,31 @@ class IndexState:
     def _enter(
         self, notes: Sequence[Note], passages: Mapping[str, Passages], documents: Mapping[str, Document]
     ) -> None:
-        # Vectors that are missing were erased by another process since the notes were read: the next look sees why.
+        # A note without vectors was erased by another process since it was read; the next commits say so.
         there = [note for note in notes if note.id in passages or self.index.row(note.id) is not None]
         self.index.put(there, passages, documents)
 
     def _passages(self, notes: Iterable[Note]) -> dict[str, Passages]:
-        """The vectors of notes, by note id, of those that the store has."""
+        """The vectors of notes by note id, as far as the store has them."""
         keys = {note.id: vector_key(self._fingerprint, note) for note in notes}
         stored = self._reader.passages(keys.values()) if keys else {}
         return {note_id: stored[key] for note_id, key in keys.items() if key in stored}
 
-    def pack_anew(self) -> None:
-        """Bring the rows into the order in which notes arrived, without those of notes that went."""
-        self.index = self.index.packed_anew()
+    def repack(self) -> None:
+        """Bring the rows into the order in which notes arrived, and drop those of removed notes."""
+        self.index = self.index.repacked()
 
     def drop_tree(self) -> None:
-        """Have the tree read again: what it was last read or followed from may be of two heads."""
+        """Forget the tree, so that it is read again: it may be of two heads."""
         self._tree = None
 
     def _grow(self, changes: Sequence[TopicChange | Placement], notes: Iterable[str]) -> None:
-        """Bring the tree up to changes of it, and to the annotations of ``notes``."""
+        """Bring the tree up to date with changes of it, and with the annotations of ``notes``."""
         self.index.place((c.note_id, c.after) for c in changes if isinstance(c, Placement))
         if self._tree is None:
             return
         tree, self._tree = self._tree, None
-        with suppress(StoreDamagedError, NotFoundError):  # it speaks of notes that have gone meanwhile
+        with suppress(StoreDamagedError, NotFoundError):  # a change may name a note that was removed meanwhile
             for change in changes:
                 tree.apply(change)
             tree.refresh(notes)

@@ -5,8 +5,8 @@ Livny 1996): a note descends to the topic whose centroid is nearest, a full topi
 into the nearest beside it, and all leaves lie at the same depth. A search descends it layer by layer, as in H-MEM
 (arXiv 2507.22925).
 
-Each step is a change for the journal. What is planned depends on the rows, the places, the vectors and the words of the
-notes alone, never on how the tree came to be: so every process that plans on the same head plans the same.
+Each step is a change for the journal. A plan depends only on the rows, the places, the vectors and the words of the
+notes, never on how the tree came about: so every process that plans on the same head makes the same plan.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from zettel.protocols import TopicRow, Vector
 __all__ = ["Leaves", "Limits", "TopicTree"]
 
 BEAM = 3
-"""Topics of a layer below which the place of a note is looked for."""
+"""The number of topics of each layer below which a leaf for a note is looked for."""
 
 NEIGHBORS = 14
-"""Leaves near to one that is split whose notes may find a better place.
+"""The number of leaves near to a split one whose notes may be moved to a better leaf.
 
-Of the ten notes nearest to a question of LoCoMo, the leaves nearest to it that hold a tenth of all notes hold 86 in 100
-where a note descends along one path and stays, 90 with the beam, and 93 with both.
+Measured on LoCoMo's questions, by the leaves nearest to each that hold a tenth of all notes: of the ten notes nearest
+to a question, they hold 86% if a note descends along one path and stays, 90% with the beam, and 93% with both.
 """
 
 
@@ -42,22 +42,22 @@ class Limits:
     """How large topics may be."""
 
     max_leaf: int = 48
-    """The most notes of a leaf."""
+    """The highest number of notes in a leaf."""
 
     min_leaf: int = 5
-    """The fewest notes of a leaf that has others beside it."""
+    """A leaf that has others beside it has at least so many notes."""
 
     max_children: int = 12
-    """The most topics directly below a topic, or at the top."""
+    """The highest number of topics directly below a topic, or at the top."""
 
     def __post_init__(self) -> None:
-        """Refuse limits under which a part of what was split would have to be merged again."""
+        """Refuse limits under which a part of a split topic would have to be merged again."""
         if self.max_children < 3 or self.min_leaf < 1 or self.max_leaf < 4 * (self.min_leaf - 1):
             raise InputError(f"{self}: max_children must be at least 3, and max_leaf about four times min_leaf")
 
 
 class TopicTree(Topics):
-    """See the module, and ``Topics`` for what is read of it."""
+    """A tree of topics that can plan changes; see the module, and ``Topics`` for reading it."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class TopicTree(Topics):
         self._planned: list[TreeChange] = []
 
     def rearrange(self, leaving: Iterable[str], arriving: Sequence[str]) -> list[TreeChange]:
-        """Take notes out and put notes in, one after the other; the changes made, in order, their ids empty.
+        """Remove notes and insert notes, one after the other; returns the changes in order, with empty ids.
 
-        Those not in the tree can't leave it, nor can those in it arrive: they are passed over. It is called on a
-        draft, which is dropped if something fails.
+        Notes that leave but are not in the tree are skipped, and so are notes that arrive but are in it. This is called
+        on a draft, which is dropped if something fails.
         """
         self._planned = []
         for note_id in leaving:
@@ -99,7 +99,7 @@ class TopicTree(Topics):
         self._name_outgrown(above)
 
     def _nearest_leaves(self, vector: Whole) -> list[int]:
-        """The leaves below the few topics that come nearest to a vector on each layer, the nearest first."""
+        """The leaves below the few topics that are nearest to a vector on each layer, the nearest first."""
         reached = [ROOT]
         while any(self._nodes[topic_id].children for topic_id in reached[:BEAM]):
             below = [child for topic_id in reached[:BEAM] for child in self._nodes[topic_id].children or [topic_id]]
@@ -113,7 +113,7 @@ class TopicTree(Topics):
     # ---------------------------------------------------------------- growing
 
     def _split_leaf(self, leaf: int) -> None:
-        """Split a leaf that holds too much; notes around the cut, and in the leaves nearest to it, find their place."""
+        """Split a leaf that has too many notes; notes of it and of the leaves around it may move to a nearer leaf."""
         node, limits = self._nodes[leaf], self._limits
         if len(node.notes) <= limits.max_leaf:
             return
@@ -133,7 +133,7 @@ class TopicTree(Topics):
                     self._put(note_id, topic_id)
         for home, topic_id in enumerate(topics):
             if home and 4 * np.count_nonzero((homes == home) != (before == home)) >= len(parts[home]):
-                self._name(topic_id)  # as many notes as before, but others
+                self._name(topic_id)  # it may have as many notes as before, but other ones
             self._name_outgrown(self._above(topic_id))
         self._split_leaf(leaf)
         self._split_leaf(new)
@@ -149,13 +149,13 @@ class TopicTree(Topics):
         stay, go = self._halves(children)
         new = self._part(topic_id, self._notes_of(stay), self._notes_of(go))
         for child in go:
-            self._hang_below(child, new)
+            self._attach_below(child, new)
         self._split_inner(new)
         self._split_inner(topic_id)
         self._split_inner(self._nodes[topic_id].above)
 
     def _deepen(self) -> None:
-        """Gather the topics at the top under some new ones, so that every leaf lies one deeper."""
+        """Put the topics at the top below some new topics, so that every leaf is one layer deeper."""
         groups = [list(self._nodes[ROOT].children)]
         for _ in range(2):
             groups = [part for group in groups for part in (self._halves(group) if len(group) >= 4 else [group])]
@@ -165,17 +165,17 @@ class TopicTree(Topics):
             names.append(self._words.name(parts, names))
             new = self._open(ROOT, number, names[-1], sum(map(len, parts)))
             for child in group:
-                self._hang_below(child, new)
+                self._attach_below(child, new)
             self._split_inner(new)
 
     def _halves(self, topics: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Topics in two groups of at least two."""
+        """Divide topics into two groups of at least two."""
         parts = halves(self._sums.total([self._nodes[topic_id].slot for topic_id in topics]), least=2)
         first, second = ([topics[i] for i in part] for part in parts)
         return first, second
 
     def _part(self, topic_id: int, staying: Sequence[Sequence[str]], going: Sequence[Sequence[str]]) -> int:
-        """Found a topic beside another for the notes that will go there, and name both after what they then hold."""
+        """Add a topic beside another one for the notes that will move there, and name both by their future notes."""
         above = self._nodes[topic_id].above
         around = self._names_around(topic_id)
         name = self._words.name(staying, around)
@@ -187,7 +187,7 @@ class TopicTree(Topics):
     # -------------------------------------------------------------- shrinking
 
     def _shrink(self, topic_id: int) -> None:
-        """Merge a topic that holds too little into the nearest beside it, and see to the one above it."""
+        """Merge a topic that has too few notes into the nearest one beside it, then check the topic above."""
         node = self._nodes[topic_id]
         if topic_id == ROOT:
             self._lift()
@@ -215,14 +215,14 @@ class TopicTree(Topics):
         for note_id in sorted(self._nodes[topic_id].notes):
             self._put(note_id, into)
         for child in list(self._nodes[topic_id].children):
-            self._hang_below(child, into)
+            self._attach_below(child, into)
         self._close(topic_id)
         self._name(into)
         self._split_leaf(into)
         self._split_inner(into)
 
     def _lift(self) -> None:
-        """While there is but one topic at the top and it holds others, put these in its place."""
+        """While there is only one topic at the top and it has topics below it, replace it by these."""
         while len(top := self._nodes[ROOT].children) == 1 and (children := list(self._nodes[top[0]].children)):
             only = top[0]
             for child in children:
@@ -246,7 +246,7 @@ class TopicTree(Topics):
         self._amend_row(topic_id, name=name, named_at=sum(map(len, parts)))
 
     def _names_around(self, topic_id: int) -> list[str]:
-        """The names of the topic above one and of those beside it."""
+        """The names of the topic above a topic and of the topics beside it."""
         above = self._nodes[self._nodes[topic_id].above]
         around = [above.id, *(other for other in above.children if other != topic_id)]
         return [self._nodes[other].row.name for other in around if other != ROOT]
@@ -268,7 +268,7 @@ class TopicTree(Topics):
     def _close(self, topic_id: int) -> None:
         self._do(TopicChange(id="", topic_id=topic_id, before=asdict(self._nodes[topic_id].row)))
 
-    def _hang_below(self, topic_id: int, above: int) -> None:
+    def _attach_below(self, topic_id: int, above: int) -> None:
         self._amend_row(topic_id, parent=above, number=self._free_number(above))
 
     def _amend_row(self, topic_id: int, **fields: Any) -> None:
@@ -278,7 +278,7 @@ class TopicTree(Topics):
             self._do(TopicChange(id="", topic_id=topic_id, before=asdict(row), after=asdict(after)))
 
     def _free_number(self, above: int) -> int:
-        """The lowest number that no topic directly below one has."""
+        """The lowest number that is free among the topics directly below ``above``."""
         taken = {self._nodes[child].row.number for child in self._nodes[above].children}
         return next(number for number in range(1, len(taken) + 2) if number not in taken)
 

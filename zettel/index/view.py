@@ -1,4 +1,4 @@
-"""A view of a memory at one head, which ranks what answers a question and says why."""
+"""A view of a memory at one head, which ranks the notes that answer a question and explains the ranking."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zettel.protocols import Reader, Signal
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every view ranks by."""
+    """The signals and settings by which every view ranks."""
 
     signals: Sequence[Signal]
     config: Config
@@ -31,7 +31,7 @@ class Settings:
 
 
 class View(Protocol):
-    """A memory at one head. To be used inside ``at_one_head`` of its store."""
+    """A memory at one head. It is used inside ``at_one_head`` of its store."""
 
     @property
     def is_exact(self) -> bool:
@@ -41,9 +41,9 @@ class View(Protocol):
     def ranking(
         self, question: RawQuery, allowed: Filter, k: int, *, exact: bool = False, forced: Collection[str] = ()
     ) -> Ranking | None:
-        """The notes that may be among the best ``k``, scored; None if there is no note.
+        """Score the notes that may be among the best ``k``; None if there is no note.
 
-        ``exact`` scores all notes, if the view holds all. ``forced`` are notes to be scored in any case.
+        With ``exact``, all notes are scored, if the view has them all. Notes in ``forced`` are scored in any case.
         """
         ...
 
@@ -61,7 +61,7 @@ class IndexView:
     def ranking(
         self, question: RawQuery, allowed: Filter, k: int, *, exact: bool = False, forced: Collection[str] = ()
     ) -> Ranking | None:
-        """See ``View``; what is ``forced`` is scored if all notes are."""
+        """See ``View``; ``forced`` is ignored, since ``exact`` scores every note here."""
         del forced
         index, config = self.index, self._settings.config
         if not len(index):
@@ -76,7 +76,7 @@ class IndexView:
 
 
 class ShortlistView:
-    """A view of a memory too large to be held here; see ``View`` and ``shortlist``."""
+    """A view of a memory that is too large to be read; see ``View`` and ``shortlist``."""
 
     is_exact = False
 
@@ -87,7 +87,7 @@ class ShortlistView:
     def ranking(
         self, question: RawQuery, allowed: Filter, k: int, *, exact: bool = False, forced: Collection[str] = ()
     ) -> Ranking | None:
-        """See ``View``; nothing here can be scored exactly but what is ``forced``."""
+        """See ``View``; ``exact`` makes no difference, since only the candidates and ``forced`` notes can be scored."""
         del exact
         query = question.read(lambda: in_zone(self._shortlist.present(), self._settings.zone))
         return self._shortlist.rank(query, allowed, self._settings.signals, k, forced)
@@ -103,7 +103,7 @@ def explain(view: View, question: RawQuery, note: Note, allowed: Filter, k: int)
     """Why a search did not return a note.
 
     Raises:
-        NotFoundError: there is nothing to be searched.
+        NotFoundError: the memory has no note that can be searched.
     """
     whole = view.ranking(question, allowed, k, exact=True, forced=[note.id])
     if whole is None:
