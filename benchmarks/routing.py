@@ -29,7 +29,7 @@ from retrieval import load_module, messages
 import zettel
 from zettel.filters import Filter
 from zettel.index import ExactIndex
-from zettel.index.ranking import Ranking, Table
+from zettel.index.ranking import NoteRows, Ranking
 from zettel.memory import Memory
 
 _TOP = 10
@@ -91,7 +91,7 @@ def compare(exact: Memory, routed: Memory, questions: Sequence[str]) -> Figures:
     return figures
 
 
-def _ids(index: Table, rows: Sequence[int]) -> set[str]:
+def _ids(index: NoteRows, rows: Sequence[int]) -> set[str]:
     return {index.ids[row] for row in rows}
 
 
