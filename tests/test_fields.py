@@ -11,26 +11,31 @@ from pathlib import Path
 import pytest
 
 import zettel
+from zettel.model import LINK_FIELDS, NOTE_FIELDS
 
 HELPER = Path(__file__).parent / "helpers" / "one_more.py"
 NOTE, LINK, KIND = "    address: Annotated", "    @property\n    def key", '"part_of"'
+N, M = len(NOTE_FIELDS.names), len(LINK_FIELDS.names)  # the next code of a note's field, and of a link's
 LINES = {
-    "mood": (NOTE, '    mood: Annotated[str, Kept(code=10, telling=True)] = ""\n' + NOTE),
-    "since": (LINK, '    since: Annotated[str, Kept(code=4)] = ""\n\n' + LINK),
+    "mood": (NOTE, f'    mood: Annotated[str, Kept(code={N}, telling=True)] = ""\n{NOTE}'),
+    "since": (LINK, f'    since: Annotated[str, Kept(code={M})] = ""\n\n{LINK}'),
     "inspires": (KIND, KIND + ', "inspires"'),
 }
 WRONG = {
-    "no mark": ((NOTE, '    mood: str = ""\n' + NOTE), "Note.mood does not say how it is kept.*Kept\\(code=10\\)"),
+    "no mark": ((NOTE, '    mood: str = ""\n' + NOTE), f"Note.mood does not say how it is kept.*Kept\\(code={N}\\)"),
     "a code twice": (
-        (NOTE, '    mood: Annotated[str, Kept(code=9)] = ""\n' + NOTE), "not 0 to 10, each once: .*learned 9, mood 9",
+        (NOTE, f'    mood: Annotated[str, Kept(code=9)] = ""\n{NOTE}'),
+        f"not 0 to {N}, each once: .*learned 9,.* mood 9",
     ),
-    "a code left out": ((NOTE, '    mood: Annotated[str, Kept(code=11)] = ""\n' + NOTE), "not 0 to 10, each once"),
+    "a code left out": (
+        (NOTE, f'    mood: Annotated[str, Kept(code={N + 1})] = ""\n{NOTE}'), f"not 0 to {N}, each once",
+    ),
     "no default": (
-        ("class Link(_Value):", "class Link(_Value):\n    since: Annotated[str, Kept(code=4)]\n"),
+        ("class Link(_Value):", f"class Link(_Value):\n    since: Annotated[str, Kept(code={M})]\n"),
         "Link.since needs a default",
     ),
     "no mark at a link": (
-        (LINK, '    since: str = ""\n\n' + LINK), "Link.since does not say how it is kept.*Kept\\(code=4\\)",
+        (LINK, '    since: str = ""\n\n' + LINK), f"Link.since does not say how it is kept.*Kept\\(code={M}\\)",
     ),
 }  # fmt: skip
 

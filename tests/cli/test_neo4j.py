@@ -20,7 +20,7 @@ import pytest
 from by_cypher import Hand
 
 import zettel
-from zettel.neo4j import browser
+from zettel.neo4j import browser as neo4j_browser
 from zettel.neo4j import installation as neo4j_installation
 from zettel.neo4j.releases import RELEASES
 
@@ -271,7 +271,7 @@ def test_the_commands_work_as_processes(memory, process, graph, hand, note):
 
 
 def test_the_style_is_printed(cli):
-    assert cli("neo4j", "style").stdout.rstrip() == browser.style().rstrip()
+    assert cli("neo4j", "style").stdout.rstrip() == neo4j_browser.style().rstrip()
 
 
 # ------------------------------------------------------------------------- serve
@@ -364,8 +364,8 @@ def test_serve_shows_a_memory_in_the_browser_until_it_is_interrupted(
     assert "<html" in fetched(browser.partition("?")[0]).lower()
     settings = (tmp_path / "graph" / "conf" / "neo4j.conf").read_text()
     style, guide = (re.search(rf"(http://127\.0\.0\.1:\d+/{name})", settings)[1] for name in ("style.grass", "guide.h"))
-    assert fetched(style) == browser.style()
-    first = next(iter(browser.queries().values()))
+    assert fetched(style) == neo4j_browser.style()
+    first = next(iter(neo4j_browser.queries().values()))
     assert first.title in fetched(f"{guide}tml")
     assert stat_of(tmp_path / "graph" / "password") == 0o600
     hand = Hand(uri)
