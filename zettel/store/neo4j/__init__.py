@@ -1,4 +1,4 @@
-"""A memory on a Neo4j server: see ``store.Neo4jStore``, and the other files for what it is made of."""
+"""A memory on a Neo4j server: see ``store.Neo4jStore``; the other modules are its parts."""
 
 from zettel.store.neo4j.store import SCHEMES, open_store
 

@@ -1,4 +1,4 @@
-"""Candidates for a search from the server's own indexes, so that no process needs to hold the whole memory."""
+"""Candidates for a search from the server's own indexes, so that no process needs to read the whole memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zettel.protocols import Vector
 from zettel.store.neo4j import rows
 from zettel.store.neo4j.schema import TERMS, VECTORS
 
-_WORDS = 500  # of a question, the rarest, that are looked for: a server refuses some more than a thousand
-_WIDER = 4  # times as many are asked for again, where a filter or another memory left too few
+_WORDS = 500  # so many of a question's words, the rarest, are looked for: a server refuses little more than a thousand
+_WIDER = 4  # if a filter or another memory leaves too few notes, so many times as many are asked for
 
 _NEAREST = f"""
 CALL db.index.vector.queryNodes('{VECTORS}', $n, $vector) YIELD node AS p, score
@@ -50,28 +50,28 @@ class Candidates(ABC):
 
     @abstractmethod
     def _memory(self) -> Mapping[str, Any]:
-        """What the memory's own node says."""
+        """The properties of the memory's own node."""
 
     @abstractmethod
     def _rows(self, statement: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """What a reading statement returns; ``$ns`` is the namespace."""
+        """The rows that a reading statement returns; its parameter ``$ns`` is the namespace."""
 
     def census(self) -> tuple[int, int]:
-        """The number of notes present, and the sum of their texts' numbers of terms."""
+        """The number of present notes, and the number of terms in all their texts together."""
         memory = self._memory()
         return int(memory.get("n_notes", 0)), int(memory.get("n_terms", 0))
 
     def frequencies(self, stems: Iterable[str]) -> dict[str, int]:
-        """The number of notes present that have each stem, in text or annotations; 0 for one that none has."""
+        """The number of present notes that have each stem in text or annotations; 0 if no note has it."""
         queries = [[stem, f'+"{self._scope}" +"{stem}"'] for stem in dict.fromkeys(stems)]
         return {str(stem): int(n) for stem, n in self._rows(_COUNT, queries=queries)} if queries else {}
 
     def nearest_notes(self, vector: Vector, allowed: Filter, k: int) -> list[str]:
-        """The notes let through that are nearest by their best passages, nearest first: about, as the index is."""
+        """The notes that meet the filter and are nearest by their best passages, nearest first, by an inexact index."""
         return self._widening(_NEAREST, allowed, k, vector=vector.tolist())
 
     def notes_saying(self, stems: Sequence[str], allowed: Filter, k: int) -> list[str]:
-        """The notes let through that have most to do with some stems, by the server's BM25, best first."""
+        """The notes that meet the filter and match the stems best by the server's BM25, best first."""
         different = list(dict.fromkeys(stems))
         if len(different) > _WORDS:
             counts = self.frequencies(different)
@@ -81,7 +81,7 @@ class Candidates(ABC):
         return self._widening(_SAYING, allowed, k, query=asked) if words else []
 
     def _widening(self, statement: str, allowed: Filter, k: int, **params: Any) -> list[str]:
-        """What a statement over an index gives, asked for more until ``k`` are let through or there are no more."""
+        """The notes that a statement finds in an index; it asks for more until ``k`` meet the filter if it can."""
         condition, values = self._condition(allowed)
         asked = statement.format(condition=condition, metadata="n.metadata" if allowed.where else "null")
         n = k
@@ -93,7 +93,7 @@ class Candidates(ABC):
             n *= _WIDER
 
     def passing(self, allowed: Filter, at_most: int) -> list[str] | None:
-        """All notes that meet the filter, if they are at most ``at_most``; None if there are more."""
+        """All notes that meet the filter, if there are at most ``at_most``; None if there are more."""
         condition, values = self._condition(allowed)
         limit = "" if allowed.where else f" LIMIT {at_most + 1:d}"
         query = f"MATCH (n:Note {{namespace: $ns}}) WHERE {condition} RETURN n.id, n.metadata{limit}"
@@ -114,7 +114,7 @@ class Candidates(ABC):
         return [str(other) for (other,) in found]
 
     def newest_time(self) -> datetime | None:
-        """When the newest thing happened that a search shows unasked; None if no time is known."""
+        """The latest time of a searched note; None if no time is known."""
         found = self._rows(_NEWEST, searched=list(SEARCHED))
         return rows.native(found[0][0]) if found else None
 
@@ -123,9 +123,10 @@ class Candidates(ABC):
         return rows.scope(self.namespace)
 
     def _condition(self, allowed: Filter) -> tuple[str, dict[str, Any]]:
-        """A filter as a condition on ``n``, and its values: what it keeps out, the filter does.
+        """A filter as a condition on ``n``, and the condition's values. Every note that meets the filter meets it.
 
-        It may let through some more at the end of a time that is known to the month or the year, and all metadata.
+        It lets some notes through that the filter does not: at the end of a time that is known only to the month or the
+        year, and with any metadata.
         """
         parts = ["n.namespace = $ns", "n.status IN $status"]
         values: dict[str, Any] = {"status": sorted(allowed.status)}
@@ -154,7 +155,7 @@ def _fits(allowed: Filter, metadata: str | None) -> bool:
 
 
 def _before(time: datetime, days: int) -> datetime:
-    """Some days earlier, or the beginning of the calendar."""
+    """The time some days earlier, but not before the beginning of the calendar."""
     try:
         return time - timedelta(days=days)
     except OverflowError:

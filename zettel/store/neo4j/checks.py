@@ -1,4 +1,4 @@
-"""What a memory's graph tells twice, and must tell the same way: queries that return what does not."""
+"""Checks of what a memory's graph stores twice: queries that return the places at which the two differ."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from zettel.store.neo4j.rows import LONGEST_NAME
 _NAMED = f"""
 MATCH (n:Note {{{{namespace: $ns}}}}) WHERE n.ordinal > 0
 OPTIONAL MATCH (n)-[:{{type}}]->(x)
-WITH n, collect(x.name) AS drawn
-WITH n, drawn, [name IN coalesce(n.{{field}}, []) WHERE name <> '' AND size(name) <= {LONGEST_NAME}] AS held
-WHERE any(x IN drawn WHERE NOT x IN held) OR any(x IN held WHERE NOT x IN drawn)
+WITH n, collect(x.name) AS linked
+WITH n, linked, [name IN coalesce(n.{{field}}, []) WHERE name <> '' AND size(name) <= {LONGEST_NAME}] AS kept
+WHERE any(x IN linked WHERE NOT x IN kept) OR any(x IN kept WHERE NOT x IN linked)
 RETURN 'note ' + n.id"""
 
-#: Queries, each with what it means for what it returns.
+#: Queries, each with the problem of the places that it returns.
 CHECKS: tuple[tuple[str, str], ...] = (
     (
         """MATCH (m:Memory {namespace: $ns})
@@ -34,14 +34,14 @@ CHECKS: tuple[tuple[str, str], ...] = (
     (
         """MATCH (n:Note {namespace: $ns}) WHERE n.ordinal > 0
            OPTIONAL MATCH (n)-[:IN_TOPIC]->(t:Topic)
-           WITH n, collect(t.id) AS drawn WHERE drawn <> CASE WHEN n.topic IS NULL THEN [] ELSE [n.topic] END
+           WITH n, collect(t.id) AS linked WHERE linked <> CASE WHEN n.topic IS NULL THEN [] ELSE [n.topic] END
            RETURN 'note ' + n.id""",
         "its topic and its IN_TOPIC relationship differ: edited by hand",
     ),
     (
         """MATCH (t:Topic {namespace: $ns}) WHERE t.id > 0
            OPTIONAL MATCH (t)-[:CHILD_OF]->(p:Topic)
-           WITH t, collect(p.id) AS drawn WHERE drawn <> CASE WHEN t.parent IS NULL THEN [] ELSE [t.parent] END
+           WITH t, collect(p.id) AS linked WHERE linked <> CASE WHEN t.parent IS NULL THEN [] ELSE [t.parent] END
            RETURN 'topic ' + t.id""",
         "its parent and its CHILD_OF relationship differ: edited by hand",
     ),

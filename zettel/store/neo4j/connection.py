@@ -1,4 +1,4 @@
-"""A connection to a Neo4j server: where to, as whom, reading and writing in transactions, and its errors as ours."""
+"""A connection to a Neo4j server: its address and user, transactions that read and write, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("neo4j://", "neo4j+s://", "neo4j+ssc://", "bolt://", "bolt+s://", "bolt+ssc://")
 _FORM = "neo4j://user@host:7687/database"
-_CONNECT_S = 10.0  # longest wait for a server to answer at all
+_CONNECT_S = 10.0  # the longest wait until a server answers at all
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -45,17 +45,17 @@ class Where:
 
     @property
     def name(self) -> str:
-        """The place in messages; never with a password in it."""
+        """The name of the place in messages, which never has a password in it."""
         return f"{self.uri}/{self.database or ''}".rstrip("/")
 
 
 def parse(address: str) -> Where:
     """The place that ``neo4j://user@host:7687/database`` names.
 
-    What the address leaves out comes from the environment: NEO4J_USERNAME, else "neo4j", and NEO4J_DATABASE.
+    If the address leaves out the user or the database, they are NEO4J_USERNAME, else "neo4j", and NEO4J_DATABASE.
 
     Raises:
-        InputError: it is no such address, or has a password in it.
+        InputError: it is not such an address, or has a password in it.
     """
     try:
         parts = urlsplit(address)
@@ -87,8 +87,8 @@ def _masked(address: str) -> str:
 class Connection:
     """One database on a server, for one thread at a time.
 
-    All transactions run in one session of the driver, so that each sees what was committed before the one before it
-    ended (causal chaining by bookmarks): what was read of a commit half applied is never followed by an older head.
+    All transactions run in one session of the driver, so each of them sees everything that was committed before the
+    previous one ended (the driver passes bookmarks on). So a read never sees an older head than the read before it.
     """
 
     def __init__(self, where: Where, *, patience_s: float) -> None:
@@ -106,7 +106,7 @@ class Connection:
             raise
 
     def close(self) -> None:
-        """Let go of the server; a second call does nothing."""
+        """Close the connection; a second call does nothing."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -114,18 +114,21 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, which reads and writes join."""
+        """Whether a transaction is open; reads and writes join it."""
         return self._open is not None
 
     def rows(self, statement: str, /, **params: Any) -> list[Row]:
-        """What a reading query returns: in the open transaction, else in one of its own, tried again where it may."""
+        """The rows that a reading query returns.
+
+        It runs in the open transaction; if there is none, in one of its own, and again after a passing fault.
+        """
         from neo4j.exceptions import DriverError, Neo4jError  # noqa: PLC0415 -- an extra, imported when it is used
 
         with self.errors():
             if self._open is not None:
                 return _rows(self._open, statement, params)
             try:
-                return _rows(self._here(), statement, params)  # one round trip, where a managed one takes three
+                return _rows(self._here(), statement, params)  # one round trip, while a managed transaction takes three
             except (DriverError, Neo4jError) as error:
                 if not error.is_retryable():
                     raise
@@ -137,9 +140,9 @@ class Connection:
         return found[0] if found else None
 
     def write(self, work: Callable[[Writing], T], *, timeout_s: float | None = None) -> T:
-        """Run ``work`` in the open transaction, else in one of its own: again from the start after passing faults.
+        """Run ``work`` in the open transaction; if there is none, in one of its own, and again after a passing fault.
 
-        So ``work`` may run several times, the last time for good. ``timeout_s`` bounds the server's time for one run.
+        So ``work`` may run several times; the last run counts. ``timeout_s`` is the server's limit for one run.
         """
         from neo4j import unit_of_work  # noqa: PLC0415 -- an extra, imported when it is used
 
@@ -156,7 +159,7 @@ class Connection:
 
     @contextmanager
     def transaction(self, *, timeout_s: float) -> Iterator[None]:
-        """A transaction that all reads and writes inside join; written where it ends well, else rolled back.
+        """A transaction that all reads and writes inside join. It is committed, or rolled back if an error is raised.
 
         The server ends it after ``timeout_s``.
         """
@@ -173,7 +176,7 @@ class Connection:
                 transaction.close()
 
     def define(self, statement: str) -> None:
-        """Run a statement of the schema, which must stand alone; one that others run at the same time is run again."""
+        """Run a statement of the schema in a transaction of its own; again if others run one at the same time."""
         with self.errors():
             self._here().execute_write(_consume, statement)
 
@@ -202,7 +205,7 @@ class Writing:
         self._transaction = transaction
 
     def rows(self, statement: str, /, **params: Any) -> list[Row]:
-        """What a query returns."""
+        """The rows that a query returns."""
         return _rows(self._transaction, statement, params)
 
     def row(self, statement: str, /, **params: Any) -> Row | None:
@@ -212,10 +215,10 @@ class Writing:
     def each(self, statement: str, items: list[Any], /, *, expect: str = "", **params: Any) -> None:
         """Run a query over ``items``, which it unwinds as ``$items``; if there are none, nothing is run.
 
-        With ``expect`` the query must return how many of them it found, which must be all.
+        With ``expect``, the query must return the number of items that it found, and it must have found all.
 
         Raises:
-            StoreDamagedError: it was not all; the message says what was expected.
+            StoreDamagedError: it has not; the message says what was expected.
         """
         if not items:
             return
@@ -228,9 +231,9 @@ class Writing:
 
 
 class _Unsaid(list[Any]):
-    """Items that the driver's log does not spell out.
+    """Items that the driver does not write into its log.
 
-    It formats every parameter for a line of it, whether anybody listens or not: these are people's words, and numbers
+    The driver formats every parameter for its log, even if nobody reads it. These items are people's words, and numbers
     by the thousand.
     """
 
@@ -253,7 +256,7 @@ def _driver(where: Where, patience_s: float) -> Driver:
         raise MissingExtraError(
             f"{where.name} needs the Neo4j driver, which is not installed: pip install 'zettel[neo4j]'"
         ) from error
-    # What is tried again, the driver would tell the user's terminal; what fails for good, the errors tell.
+    # The driver would report each fault that it tries again on the user's terminal; a lasting fault raises an error.
     logging.getLogger("neo4j").addHandler(logging.NullHandler())
     password = os.environ.get("NEO4J_PASSWORD")
     try:
@@ -272,7 +275,7 @@ def _driver(where: Where, patience_s: float) -> Driver:
 
 
 def translated(error: Exception, where: Where, patience_s: float) -> ZettelError:
-    """A driver's error as one of ours. Messages of the server are quoted; they hold no password."""
+    """A driver's error as one of ours. The server's messages are quoted; they have no password in them."""
     from neo4j import exceptions as theirs  # noqa: PLC0415 -- an extra, imported when it is used
 
     name, code = where.name, getattr(error, "code", "") or ""
@@ -293,8 +296,8 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
         )
     if title in _LOCKED or (isinstance(error, theirs.TransientError) and title not in _FULL):
         return StoreLockedError(
-            f"{name} was held by other writers for {patience_s:g} s or more ({title}); nothing was written: try again,"
-            " or raise Config.busy_timeout_s"
+            f"{name} was locked by other writers for {patience_s:g} s or more ({title}); nothing was written: try"
+            " again, or raise Config.busy_timeout_s"
         )
     if title in _FULL:
         return StoreFullError(
@@ -303,18 +306,18 @@ def translated(error: Exception, where: Where, patience_s: float) -> ZettelError
         )
     if title == "ConstraintValidationFailed":
         return StoreDamagedError(
-            f"{name} holds what its journal does not know of ({_first_line(error)}): run zettel neo4j check; or where a"
-            " constraint of another application is in the way, use another database"
+            f"{name} has data that its journal does not know of ({_first_line(error)}): run zettel neo4j check; or, if"
+            " a constraint of another application is in the way, use another database"
         )
     if title == "ConstraintCreationFailed":
         return StoreError(
-            f"{name} holds nodes of another application that break a constraint of zettel's ({_first_line(error)}): use"
+            f"{name} has nodes of another application that break a constraint of zettel's ({_first_line(error)}): use"
             " another database, or change them"
         )
     if isinstance(error, theirs.IncompleteCommit):
         return StoreError(
-            f"{name} went away while it was writing: the commit is there whole, or not at all; look at the log before"
-            " you try again"
+            f"{name} went away while it was writing: the commit is there as a whole or not at all; look at the log"
+            " before you try again"
         )
     if isinstance(error, theirs.DriverError | OSError):
         return StoreError(

@@ -1,4 +1,4 @@
-"""A memory on a Neo4j server, as it is read."""
+"""Reading a memory on a Neo4j server."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from zettel.store.neo4j import rows, schema
 from zettel.store.neo4j.candidate_queries import Candidates
 from zettel.store.neo4j.connection import Connection, Writing, parse
 
-_CHUNK = 500  # commits read at once
+_CHUNK = 500  # so many commits are read at once
 
 
 class GraphReader(Candidates):
-    """See ``protocols.Reader``. What it has learned of ids and topics it keeps, and brings up to date.
+    """See ``protocols.Reader``. It keeps the ids and topics that it has read, and brings them up to date.
 
-    A server shows each statement what is committed when it reads it. So ``at_one_head`` looks at the head before and
-    after, and raises ``HeadMovedError`` at its end where others wrote meanwhile.
+    On a server, each statement sees everything that is committed by then. So ``at_one_head`` compares the head before
+    and after, and raises ``HeadMovedError`` at its end if others wrote meanwhile.
     """
 
     def __init__(self, address: str, namespace: str, patience_s: float) -> None:
@@ -35,18 +35,18 @@ class GraphReader(Candidates):
         self._connection = Connection(parse(address), patience_s=patience_s)
         self._ids: dict[int, str] = {}
         self._ordinals: dict[str, int] = {}
-        self._synced = 0  # the commit up to which all are known
+        self._synced = 0  # all ids up to this commit are known
         self._topics: dict[int, TopicRow] = {}
-        self._topics_head: int | None = None  # the head at which they are so; None: not known
-        self._properties: Mapping[str, Any] | None = None  # those of the memory's node, inside ``at_one_head``
-        self._has_read = False  # whether anything was read in it
+        self._topics_head: int | None = None  # the head that the topics are of; None if they are not known
+        self._properties: Mapping[str, Any] | None = None  # of the memory's node; known inside ``at_one_head``
+        self._has_read = False  # whether anything was read inside ``at_one_head``
 
     @property
     def _name(self) -> str:
         return self._connection.where.name
 
     def _memory(self) -> Mapping[str, Any]:
-        """The properties of the memory's node, as when ``at_one_head`` began; empty before the first commit."""
+        """The properties of the memory's node when ``at_one_head`` began; empty before the first commit."""
         if self._properties is not None:
             return self._properties
         found = self._connection.row("MATCH (m:Memory {namespace: $ns}) RETURN properties(m)", ns=self.namespace)
@@ -61,7 +61,7 @@ class GraphReader(Candidates):
         """See ``protocols.Reader``.
 
         Raises:
-            HeadMovedError: at the end: others wrote meanwhile, so what was read may be of two heads.
+            HeadMovedError: others wrote meanwhile, so what was read may be of two heads. It is raised at the end.
         """
         if self._properties is not None or self._connection.in_transaction:
             yield
@@ -70,7 +70,7 @@ class GraphReader(Candidates):
         head = self.head()
         try:
             yield
-        except (StoreDamagedError, LookupError):  # what is of two heads may make no sense
+        except (StoreDamagedError, LookupError):  # data of two heads may not fit together
             self._properties = None
             self._expect_head(head)
             raise
@@ -192,7 +192,7 @@ class GraphReader(Candidates):
         return dict(self._topics_at(self.head()))
 
     def _topics_at(self, head: int) -> dict[int, TopicRow]:
-        """The topics present, read again where the head has moved."""
+        """The present topics; they are read again if the head has moved."""
         self._has_read = True
         if head != self._topics_head:
             self._topics = {topic_id: TopicRow(*row) for topic_id, *row in self._rows(TOPICS)}
@@ -217,7 +217,7 @@ class GraphReader(Candidates):
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""
         found: dict[str, list[tuple[Any, ...]]] = {}
-        # With a bound for the number, too, the index of both serves; else each key would be sought among all passages.
+        # The condition on the number makes the server use the index of both; else it would go through all passages.
         query = """UNWIND $keys AS key MATCH (p:Passage {key: key}) WHERE p.number >= 0
                    RETURN key, p.number, p.span, p.data"""
         for key, *passage in self._rows(query, keys=list(dict.fromkeys(keys))):
@@ -232,7 +232,7 @@ class GraphReader(Candidates):
     # ---------------------------------------------------------------- learning
 
     def _sync_ids(self, writing: Writing | None = None) -> None:
-        """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins."""
+        """Read the ordinals of notes that arrived since the last call; an id's newest ordinal wins."""
         self._has_read = True
         query = """MATCH (c:Commit {namespace: $ns}) WHERE c.id > $synced
                    RETURN c.id, c.note_ordinals, c.note_ids ORDER BY c.id"""
@@ -279,5 +279,5 @@ def _passages(several: list[tuple[Any, ...]]) -> Passages:
 
 
 def address_at(topics: Mapping[int, TopicRow], topic_id: int | None) -> str:
-    """The address of a topic; "" for one that others took out while this was read."""
+    """The address of a topic; "" if others removed the topic while this was read."""
     return address_of(topics, topic_id) if topic_id in topics else ""

@@ -1,4 +1,4 @@
-"""Notes as nodes: the properties of a note's node, what people read on it, and the note that comes back from them."""
+"""Notes as nodes: making the properties of a note's node and its caption, and making notes of properties."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from zettel.model import (
 from zettel.sampling import sample_key
 from zettel.text import annotation_terms, shorten, terms
 
-_CAPTION = 60  # characters of a text on a node
-_LONGEST_TERM = 200  # characters: no word is as long, and Lucene refuses what is much longer
-LONGEST_NAME = 500  # characters of a tag or an entity that gets a node: a longer one could not be indexed
+_CAPTION = 60  # the length of a caption, in characters
+_LONGEST_TERM = 200  # characters: no word is as long, and Lucene refuses terms that are much longer
+LONGEST_NAME = 500  # characters: a tag or an entity with a longer name gets no node, since it could not be indexed
 
-#: Fields that are times to the server, too.
+#: Fields that are times on the server too.
 TIMED = tuple(field.name for field in NOTE_FIELDS if field.form == "time")
 
-#: The columns of a note, in the order in which ``note`` takes them: what never changes, then what may.
+#: The columns of a note, in the order in which ``note`` takes them: those that never change, then the revisable ones.
 _FIXED = "topic", "id", "ordinal", "text", "time", "time_precision", "speaker", "sources", "created_at"
 COLUMNS = (*_FIXED, *NOTE_FIELDS.names)
-# Times as texts: the driver takes fifty times as long to read one.
+# Times are read as texts: the driver takes fifty times as long to read a time.
 _TIMES = frozenset({"time", "created_at", *TIMED})
 SELECTED = ", ".join(f"toStringOrNull(n.{name})" if name in _TIMES else f"n.{name}" for name in COLUMNS)
 
-#: Fields of a note by which it is found.
+#: The fields of a note by which it is found.
 FOUND_BY = frozenset({"context", "keywords", "tags", "entities"})
 
 
@@ -50,12 +50,12 @@ def digest(*names: str | None) -> str:
 
 
 def session_key(note: Note) -> str | None:
-    """The key of a note's session; None for one that stands alone."""
+    """The key of a note's session; None if the note is in no session."""
     return digest(*note.conversation) if note.conversation else None
 
 
 def time_of(time: datetime) -> str:
-    """A time as a text that the server can make one of: its zone as an offset, of 18 hours at most."""
+    """A time as a text that the server can read: its zone is an offset of at most 18 hours."""
     offset = time.utcoffset() or timedelta()
     return (time if abs(offset) <= timedelta(hours=18) else time.astimezone(UTC)).isoformat()
 
@@ -64,7 +64,7 @@ def time_of(time: datetime) -> str:
 
 
 def static_properties(namespace: str, note: Note, vector_key: str) -> dict[str, Any]:
-    """What of a note's node never changes; times are texts still, of which the server makes times."""
+    """The properties of a note's node that never change; times are texts, which the server turns into times."""
     return {
         "namespace": namespace,
         "id": note.id,
@@ -86,12 +86,12 @@ def static_properties(namespace: str, note: Note, vector_key: str) -> dict[str, 
 
 
 def caption(note: Note) -> str:
-    """What stands on a note's node: who says what."""
+    """The caption of a note's node: who says what."""
     return shorten(f"{note.speaker}: {note.text}" if note.speaker else note.text, _CAPTION)
 
 
 def field_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Revisable fields, as changes hold them, as properties; times are texts still.
+    """The properties of revisable fields, which are given as in changes; times are texts.
 
     Raises:
         LookupError: there is no such field.
@@ -110,13 +110,13 @@ def _property(field: KeptField, value: Any) -> Any:
 
 
 def found_by(namespace: str, text: str, context: str, items: Iterable[str]) -> list[str]:
-    """What the full-text index has of a note: whose it is, the stems of its text, and those of its annotations."""
+    """The terms of a note for the full-text index: one for the namespace, then the stems of text and annotations."""
     stems = (*terms(text), *annotation_terms(context, items))
     return [scope(namespace), *(stem for stem in stems if len(stem) <= _LONGEST_TERM)]
 
 
 def scope(namespace: str) -> str:
-    """A term by which the notes of a namespace are found among all; no word of a text has its first character."""
+    """The term that all notes of a namespace have; no word of a text begins with its first character."""
     return f"#{digest(namespace)}"
 
 
@@ -144,24 +144,24 @@ _NO_SOURCE = Source().model_dump()
 
 
 def native(time: str | None) -> datetime | None:
-    """A time that the server tells as text."""
+    """A time that the server returned as text."""
     return None if time is None else datetime.fromisoformat(time)
 
 
 # ------------------------------------------------------------------------ links
 
-#: What a link holds beside its key as properties of its relationship: a model's fields are properties of their own.
+#: The properties of a link's relationship; a field that is a model has a property for each of its own fields.
 _LINK_PARTS = {field.name: field.parts or (field.name,) for field in LINK_FIELDS}
 LINK_PROPERTIES = tuple(part for parts in _LINK_PARTS.values() for part in parts)
 if len(set(LINK_PROPERTIES)) < len(LINK_PROPERTIES):
     raise TypeError(f"two fields of Link would be one property of a relationship in Neo4j: {LINK_PROPERTIES}")
 LINK_SELECTED = ", ".join(f"r.{name}" for name in LINK_PROPERTIES)
-_DRAWN: dict[str, Any] = {"weight": 1.0, "reason": "", "created_by": "edit"}
-"""What a link has that people have drawn without it."""
+_BY_HAND: dict[str, Any] = {"weight": 1.0, "reason": "", "created_by": "edit"}
+"""The values of a link that people made in the graph without giving any."""
 
 
 def link_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A link's fields, as changes hold them, as properties; without what has its default."""
+    """The properties of a link's fields, which are given as in changes; fields with their default are left out."""
     properties: dict[str, Any] = {}
     for name, value in fields.items():
         field = LINK_FIELDS.by_name[name]
@@ -175,22 +175,22 @@ def link_properties(fields: Mapping[str, Any]) -> dict[str, Any]:
 def link(source: str, target: str, kind: LinkKind, values: Sequence[Any]) -> Link:
     """A link from the properties of its relationship, in the order of ``LINK_PROPERTIES``."""
     given = {name: value for name, value in zip(LINK_PROPERTIES, values, strict=True) if value is not None}
-    fields: dict[str, Any] = {**LINK_FIELDS.defaults(), **_DRAWN}
+    fields: dict[str, Any] = {**LINK_FIELDS.defaults(), **_BY_HAND}
     for name, parts in _LINK_PARTS.items():
         field = LINK_FIELDS.by_name[name]
         if not field.always and (found := {part: given[part] for part in parts if part in given}):
-            with suppress(ValueError, TypeError):  # people may have written anything there; a check finds it
+            with suppress(ValueError, TypeError):  # people may have written anything there; a check reports it
                 fields[name] = field.parse(found) if field.parts and field.parse else _value(field, found[name])
         elif name in given:
             fields[name] = given[name]
     return Link.model_construct(source_id=source, target_id=target, kind=kind, **fields)
 
 
-# --------------------------------------------------------------- what surrounds it
+# -------------------------------------------------------------- sessions, sources
 
 
 def session_properties(namespace: str, note: Note) -> dict[str, Any] | None:
-    """The node of a note's session; None for a note that stands alone."""
+    """The properties of the node of a note's session; None if the note is in no session."""
     if note.conversation is None:
         return None
     conversation, session = note.conversation
@@ -204,7 +204,7 @@ def session_properties(namespace: str, note: Note) -> dict[str, Any] | None:
 
 
 def source_rows(namespace: str, note: Note) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The nodes of a note's sources, each with what the relationship to it says: where in it."""
+    """The properties of the nodes of a note's sources, each with those of the relationship: the place in the source."""
     found = []
     for source in note.sources:
         name = source.uri or source.conversation_id
@@ -224,7 +224,7 @@ def source_rows(namespace: str, note: Note) -> list[tuple[dict[str, Any], dict[s
 
 
 def named(names: Iterable[str]) -> list[str]:
-    """Those of a note's tags or entities that get a node."""
+    """The names, of a note's tags or entities, that get a node."""
     return [name for name in dict.fromkeys(names) if name and len(name) <= LONGEST_NAME]
 
 
@@ -232,7 +232,7 @@ def named(names: Iterable[str]) -> list[str]:
 
 
 def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[str, Any]:
-    """The node of a commit."""
+    """The properties of a commit's node."""
     arrivals = [change for change in commit.changes if isinstance(change, NoteChange)]
     return {
         "namespace": namespace,
@@ -242,14 +242,14 @@ def commit_properties(namespace: str, commit: Commit, payload: bytes) -> dict[st
         "caption": f"{commit.id} {commit.cause}",
         "n_changes": len(commit.changes),
         "payload": payload,
-        # A payload has ordinals, which these resolve, whatever happens to the nodes of the notes.
+        # A payload has ordinals. These lists resolve them, whatever happens to the nodes of the notes.
         "note_ordinals": [change.ordinal for change in arrivals],
         "note_ids": [change.note_id for change in arrivals],
     }
 
 
 def revision_properties(namespace: str, change: Revision, at: datetime, day: str | None) -> dict[str, Any]:
-    """The node of a revision; ``day`` is that of its trigger, under which it is counted."""
+    """The properties of a revision's node; ``day`` is the day of its trigger, for which it is counted."""
     return {
         "namespace": namespace,
         "id": change.id,
@@ -264,7 +264,7 @@ def revision_properties(namespace: str, change: Revision, at: datetime, day: str
 
 
 def revision_values(change: Revision) -> dict[str, Any]:
-    """What of a revision's node tells of its note: what an erasure takes out again."""
+    """The properties of a revision's node that quote its note; an erasure removes them."""
     before = {f"{name}_before": _shown(value) for name, value in change.before.items()}
     after = {f"{name}_after": _shown(value) for name, value in change.after.items()}
     fields = sorted(change.after)
@@ -284,5 +284,5 @@ def _shown(value: Any) -> Any:
 
 
 def trigger_day(time: str | None, ordinal: int) -> str:
-    """The day of a trigger, from the properties of its node."""
+    """The day of a trigger, found from the properties of its node."""
     return day_of(native(time), ordinal)

@@ -1,6 +1,6 @@
 """The schema of a memory in Neo4j: constraints and indexes, each with a name of zettel's own.
 
-All of it can be created again at any time, by several processes at once, beside what another application keeps in the
+It can be created again at any time, by several processes at once, and beside the data of another application in the
 same database: nodes that are not zettel's have no ``namespace``, and are not touched.
 """
 
@@ -11,14 +11,14 @@ from zettel.model import LINK_KINDS as KINDS
 from zettel.model import LinkKind
 from zettel.store.neo4j.connection import Connection
 
-FORMAT = 1  # of the graph; a zettel that finds a higher one refuses
+FORMAT = 1  # the format of the graph; zettel refuses a graph of a higher one
 
 #: The relationship type of each kind of link.
 LINK_TYPES: dict[LinkKind, str] = {kind: kind.upper() for kind in KINDS}
 LINK_KINDS: dict[str, LinkKind] = {type_: kind for kind, type_ in LINK_TYPES.items()}
 ANY_LINK = "|".join(LINK_TYPES.values())
 
-#: What is found by what: unique together, within a label. ``key`` is a digest of names that may be too long to index.
+#: For each label, the properties that are unique together. ``key`` is a digest of names that may be too long to index.
 UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Place", ("name",)),
     ("Memory", ("namespace",)),
@@ -36,7 +36,7 @@ UNIQUE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Commit", ("namespace", "id")),
     ("Passage", ("key", "number")),
 )
-#: The labels of what belongs to one namespace, the memory itself last.
+#: The labels of nodes that belong to one namespace; the memory's own node is the last.
 LABELS = (
     "Note", "Removed", "Erased", "Topic", "Tag", "Entity", "Person", "Session", "Source", "Revision", "Commit",
     "Memory",
@@ -64,9 +64,9 @@ def _name(label: str, names: tuple[str, ...]) -> str:
 
 
 def statements(dimension: int | None = None) -> dict[str, str]:
-    """The statements that create the schema, by the name of what they create.
+    """The statements that create the constraints and indexes, by their names.
 
-    ``dimension`` is that of the vectors; without it their index is left out.
+    ``dimension`` is the length of the vectors; without it, their index is left out.
     """
     made = {}
     for label, names in UNIQUE:
@@ -77,7 +77,7 @@ def statements(dimension: int | None = None) -> dict[str, str]:
         name = _name(label, names)
         fields = ", ".join(f"n.{field}" for field in names)
         made[name] = f"CREATE INDEX {name} IF NOT EXISTS FOR (n:{label}) ON ({fields})"
-    # The terms are stems already: an analyzer of the server's would cut them again, by rules of its own.
+    # The terms are stems already: another analyzer of the server would cut them again, by its own rules.
     made[TERMS] = (
         f"CREATE FULLTEXT INDEX {TERMS} IF NOT EXISTS FOR (n:Note) ON EACH [n.terms]"
         " OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}"
@@ -91,22 +91,22 @@ def statements(dimension: int | None = None) -> dict[str, str]:
 
 
 def create(connection: Connection) -> None:
-    """Create what is missing of constraints and indexes, the vectors' apart.
+    """Create the constraints and indexes that are missing, except the index of vectors.
 
     Raises:
-        StoreError: something else in the database has the name, or the data that are there break a constraint.
+        StoreError: something else in the database has such a name, or data in it break a constraint.
     """
     _create(connection, statements())
 
 
 def create_vectors(connection: Connection, dimension: int) -> str:
-    """Create the index of vectors if it is missing; returns why the server can't, or "" if it can.
+    """Create the index of vectors if it is missing; returns the reason why the server can't, or "" if it can.
 
-    A server without vector indexes keeps a memory all the same; only searches for candidates need one.
+    A memory can also be kept on a server without vector indexes; only searches for candidates need one.
     """
     try:
         found = connection.rows(_DIMENSION, name=VECTORS)
-        if found and found[0][0] not in (None, dimension):  # of vectors that have all gone: a place has one embedder
+        if found and found[0][0] not in (None, dimension):  # all its vectors are deleted: a database has one embedder
             connection.define(f"DROP INDEX {VECTORS} IF EXISTS")
         _create(connection, {VECTORS: statements(dimension)[VECTORS]})
     except StoreError as error:
@@ -115,7 +115,7 @@ def create_vectors(connection: Connection, dimension: int) -> str:
 
 
 def missing(connection: Connection) -> list[str]:
-    """The names of constraints and indexes that are not there, the vectors' apart."""
+    """The names of the constraints and indexes that are missing, except the index of vectors."""
     return sorted(_missing(connection, statements()))
 
 
@@ -137,17 +137,17 @@ def _create(connection: Connection, wanted: dict[str, str]) -> None:
 
 
 def _missing(connection: Connection, wanted: dict[str, str]) -> list[str]:
-    """Those of some constraints and indexes that are not there, under their own name or another application's."""
+    """The wanted constraints and indexes that are missing, whether under zettel's name or another application's."""
     there: set[object] = set()
     for what in ("CONSTRAINTS", "INDEXES"):
         for name, kind, labels, properties in connection.rows(_SHOW.format(what=what)):
             there.add(name)
-            same = "UNIQUENESS" if kind.endswith("UNIQUENESS") else kind  # newer servers name it more exactly
+            same = "UNIQUENESS" if kind.endswith("UNIQUENESS") else kind  # newer servers have longer names for it
             there.add((same, *(labels or ()), *(properties or ())))
     return [name for name in wanted if name not in there and _SAME.get(name) not in there]
 
 
-#: What is the same as a constraint or an index of another name, as the server shows it.
+#: Each constraint or index without its name, as the server shows it: another application may have the same one.
 _SAME: dict[str, tuple[str, ...]] = {
     **{_name(label, names): ("UNIQUENESS", label, *names) for label, names in UNIQUE},
     **{_name(label, names): ("RANGE", label, *names) for label, names in INDEXED},
