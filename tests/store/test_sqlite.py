@@ -32,9 +32,10 @@ from zettel.errors import (
     ZettelError,
 )
 from zettel.memory import Memory
-from zettel.model import Source, TopicChange
+from zettel.model import NoteChange, Source, TopicChange
 from zettel.store._sqlite_file import APPLICATION_ID, MIGRATIONS
 from zettel.store.sqlite import SQLiteStore, open_store
+from zettel.testing.agreement import agree, small
 from zettel.testing.journal_world import World
 
 
@@ -938,3 +939,40 @@ def test_threads_may_take_turns(tmp_path: Path) -> None:
         thread.start()
         thread.join()
     assert not errors
+
+
+# -------------------------------------------------------------------- writing
+
+
+def test_a_note_may_come_as_another_one_of_its_id_goes(tmp_path: Path) -> None:
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        world = small(store)
+        world.unlink("a", "b")
+        world.unlink("c", "a", "causes")
+        world.do(NoteChange(id="", note_id="a", ordinal=1, before=world.now.notes["a"][1]))
+        world.add("a", text="again")
+        world.link("a", "b")
+        world.link("c", "a", "similar")
+        append(store, world)
+        agree(store, world)
+        assert store._db.execute("SELECT source, target FROM links").fetchall() == [(4, 2), (3, 4)]
+
+
+def test_a_commit_of_many_notes_takes_few_statements(tmp_path: Path) -> None:
+    said: list[str] = []
+    with closing(opened(tmp_path / "a.zettel")) as store:
+        world, counts = World(), []
+        for size in (1, 40):
+            before = len(world.rows)
+            for n in range(before, before + size):
+                world.add(f"n{n}")
+                world.grow(n + 1, number=n + 1)
+                world.place(f"n{n}", n + 1)
+                world.link(f"n{n}", f"n{max(n - 1, 0)}")
+            world.revise("n0", trigger=f"n{before}", context=f"{size}")
+            said.clear()
+            store._db.set_trace_callback(lambda statement: said.append(" ".join(statement.split()[:3])))
+            append(store, world)
+            store._db.set_trace_callback(None)
+            counts.append(sum(statement.startswith("SELECT") for statement in said))
+        assert counts[0] == counts[1], "what is read does not grow with the notes"

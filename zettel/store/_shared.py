@@ -1,4 +1,4 @@
-"""What every store does the same way: numbering commits, telling which notes a change speaks of, reading its rows."""
+"""What every store does the same way: numbering commits, and making sense of what it holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from zettel.errors import StoreDamagedError, ZettelError
-from zettel.model import Change, Commit, NoteChange, Revision, touched
+from zettel.model import Commit
 from zettel.protocols import Draft
 
 
@@ -17,16 +17,6 @@ def numbered(draft: Draft, head: int, now: datetime, last: datetime | None) -> C
     changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
     at = now if last is None else max(now, last)  # a clock set back must not reorder the journal
     return Commit.model_construct(id=number, at=at, cause=draft.cause, changes=changes)
-
-
-def spoken_of(change: Change) -> tuple[str, ...]:
-    """The notes under which a commit is found again: those it is about, and those whose text it quotes."""
-    match change:  # not by getattr: pydantic takes long to say that there is no such field
-        case Revision(note_id=note_id, derived_from=derived, trigger=trigger):
-            return (note_id, *derived, trigger) if trigger else (note_id, *derived)
-        case NoteChange(note_id=note_id, derived_from=derived):
-            return (note_id, *derived)
-    return touched(change)
 
 
 @contextmanager

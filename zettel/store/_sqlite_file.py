@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -208,10 +208,20 @@ class SQLiteFile:
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
         row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
         if row is None:
-            raise StoreDamagedError(
-                f"{self.address} misses a row that its journal speaks of: run zettel verify on a copy"
-            )
+            raise self._missing()
         return row
+
+    def _many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run a statement with each of some rows of values; returns how many rows of the table it changed."""
+        return self._db.executemany(statement, rows).rowcount if rows else 0
+
+    def _each(self, update: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run an update with each of some rows of values, which must find one row of the table for each."""
+        if self._many(update, rows) != len(rows):
+            raise self._missing()
+
+    def _missing(self) -> StoreDamagedError:
+        return StoreDamagedError(f"{self.address} misses a row that its journal speaks of: run zettel verify on a copy")
 
     def _writable(self) -> None:
         if self.read_only:

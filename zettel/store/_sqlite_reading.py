@@ -104,7 +104,7 @@ class SQLiteReader(SQLiteFile):
         """See ``protocols.Reader``."""
         if ids is None:
             return self._notes_where("n.present", ())
-        found = (self._notes_where(f"n.present AND n.id IN {_marks(c)}", c) for c in _chunks(dict.fromkeys(ids)))
+        found = (self._notes_where(f"n.present AND n.id IN {marks(c)}", c) for c in chunks(dict.fromkeys(ids)))
         return sorted((note for chunk in found for note in chunk), key=_ordinal)
 
     def tail(self, conversation_id: str, session_id: str, k: int) -> list[Note]:
@@ -115,7 +115,7 @@ class SQLiteReader(SQLiteFile):
 
     def arrived(self, ordinals: Iterable[int]) -> dict[int, Note]:
         """See ``protocols.Reader``."""
-        found = (self._notes_where(f"n.ordinal IN {_marks(c)}", c) for c in _chunks(dict.fromkeys(ordinals)))
+        found = (self._notes_where(f"n.ordinal IN {marks(c)}", c) for c in chunks(dict.fromkeys(ordinals)))
         return {note.ordinal: note for note in sorted((note for chunk in found for note in chunk), key=_ordinal)}
 
     def _notes_where(self, condition: str, values: Iterable[Any]) -> list[Note]:
@@ -144,9 +144,9 @@ class SQLiteReader(SQLiteFile):
         self.head()
         found: set[str] = set()
         with self._errors():
-            for chunk in _chunks(dict.fromkeys(ids)):
+            for chunk in chunks(dict.fromkeys(ids)):
                 for table in ("notes WHERE present AND", "erased WHERE"):
-                    query = f"SELECT id FROM {table} ns = ? AND id IN {_marks(chunk)}"
+                    query = f"SELECT id FROM {table} ns = ? AND id IN {marks(chunk)}"
                     found.update(row[0] for row in self._db.execute(query, (self._ns, *chunk)))
         return found
 
@@ -162,17 +162,17 @@ class SQLiteReader(SQLiteFile):
         query = "SELECT source, target, kind, weight, reason, created_by, fields FROM links"
         condition, values = "ns = ?", [self._ns, *(kinds or ())]
         if kinds is not None:
-            condition += f" AND kind IN {_marks(list(kinds))}"
+            condition += f" AND kind IN {marks(list(kinds))}"
         with self._errors():
             if ids is None:
                 rows = {row[:3]: row for row in self._db.execute(f"{query} WHERE {condition}", values)}
             else:
                 rows = {
                     row[:3]: row
-                    for chunk in _chunks(self._ordinals_of(ids))
+                    for chunk in chunks(self._ordinals_of(ids))
                     # Left to itself, the planner reads the whole namespace to find those that point to a note.
                     for end in ("WHERE source", "INDEXED BY links_to WHERE target")
-                    for row in self._db.execute(f"{query} {end} IN {_marks(chunk)} AND {condition}", (*chunk, *values))
+                    for row in self._db.execute(f"{query} {end} IN {marks(chunk)} AND {condition}", (*chunk, *values))
                 }
             if not all(source in self._ids and target in self._ids for source, target, _ in rows):
                 self._sync_ids()  # one of a note that has just arrived
@@ -225,17 +225,17 @@ class SQLiteReader(SQLiteFile):
         self.head()
         found: dict[str, int] = {}
         with self._errors():
-            for chunk in _chunks(dict.fromkeys(ids)):
+            for chunk in chunks(dict.fromkeys(ids)):
                 query = f"""SELECT n.id, r.n FROM notes n JOIN rewrites r ON r.ns = n.ns AND r.ordinal = n.ordinal
-                            WHERE n.ns = ? AND r.day = ? AND r.n > 0 AND n.id IN {_marks(chunk)}"""
+                            WHERE n.ns = ? AND r.day = ? AND r.n > 0 AND n.id IN {marks(chunk)}"""
                 found.update(self._db.execute(query, (self._ns, day, *chunk)).fetchall())
         return found
 
     def passages(self, keys: Iterable[str]) -> dict[str, Passages]:
         """See ``protocols.Reader``."""
         found: dict[str, Passages] = {}
-        for chunk in _chunks(dict.fromkeys(keys)):
-            query = f"SELECT key, spans, data FROM vectors WHERE key IN {_marks(chunk)}"
+        for chunk in chunks(dict.fromkeys(keys)):
+            query = f"SELECT key, spans, data FROM vectors WHERE key IN {marks(chunk)}"
             with self._errors():
                 rows = self._db.execute(query, chunk).fetchall()
             with self._reading():
@@ -313,11 +313,15 @@ def _note(address: str, row: list[Any]) -> Note:
 
 
 _NO_SOURCE = Source().model_dump()
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+
+
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Values in lists that one statement may name."""
     values = list(values)
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
 
-def _marks(values: list[Any]) -> str:
+def marks(values: list[Any]) -> str:
+    """The placeholders of a list of values."""
     return f"({','.join('?' * len(values))})"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from zettel import codec
 from zettel.config import Config
+from zettel.effects import Arrivals, Effects, LinkKey, Presence, batches, effects
 from zettel.errors import (
     HeadMovedError,
     StoreError,
@@ -25,21 +27,16 @@ from zettel.field_table import FieldTable
 from zettel.model import (
     LINK_FIELDS,
     NOTE_FIELDS,
-    Change,
     Commit,
     Erasure,
-    LinkChange,
     Note,
     NoteChange,
-    Placement,
     Revision,
-    TopicChange,
     day_of,
-    touched,
 )
 from zettel.protocols import Draft, Passages, Store, TopicRow
-from zettel.store._shared import numbered, spoken_of
-from zettel.store._sqlite_reading import SQLiteReader
+from zettel.store._shared import numbered
+from zettel.store._sqlite_reading import SQLiteReader, chunks, marks
 
 SCHEMES = ("",)
 
@@ -77,17 +74,17 @@ class SQLiteStore(SQLiteReader):
             if newest != head:
                 raise HeadMovedError(f"commit {newest} is there already, the plan was made on {head}")
             commit = numbered(draft, head, datetime.now(UTC), self._time_of(head))
-            self._write(commit, draft.arrivals)
+            arrivals = {note.ordinal: (note, key) for note, key in draft.arrivals}
+            sum_ = self._write([commit], arrivals)
             self._insert_passages(draft.passages)
             self._check_vectors(draft)
             rewritten = [(codec.encode(c.changes, self._ordinals), self._ns, c.id) for c in draft.rewrites]
             self._db.executemany("UPDATE commits SET payload = ? WHERE ns = ? AND id = ?", rewritten)
-            erases = any(isinstance(c, Erasure) for c in commit.changes)
-            if erases:
+            if sum_.erasures:
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('flush', 'owed')")
-        self._follow(commit)
+        self._follow(commit.id, sum_.topics)
         if not self._is_alone:  # else it is not durable yet
-            self._flush(erased=erases)
+            self._flush(erased=bool(sum_.erasures))
         return commit
 
     @contextmanager
@@ -111,22 +108,25 @@ class SQLiteStore(SQLiteReader):
                 " write-ahead log: they go with the first change, or the first opening for writing, after that ends"
             )
 
-    def _follow(self, commit: Commit) -> None:
+    def _follow(self, commit: int, topics: Mapping[int, TopicRow | None]) -> None:
         """Bring the topics known up to a commit just written, so that they need not be read again."""
-        if self._topics_head != commit.id - 1:
+        if self._topics_head != commit - 1:
             return
-        for change in commit.changes:
-            if isinstance(change, TopicChange):
-                if change.after is None:
-                    self._topics.pop(change.topic_id, None)
-                else:
-                    self._topics[change.topic_id] = TopicRow(**change.after)  # type: ignore[arg-type]  # as journalled
-        self._topics_head = commit.id
+        for topic_id, row in topics.items():
+            if row is None:
+                self._topics.pop(topic_id, None)
+            else:
+                self._topics[topic_id] = row
+        self._topics_head = commit
 
     def _check_vectors(self, draft: Draft) -> None:
         """A vector that the plan found in the store may have gone with a note that another namespace erased."""
+        found: set[str] = set()
+        for chunk in chunks({key for _, key in draft.arrivals} - draft.passages.keys()):
+            query = f"SELECT key FROM vectors WHERE key IN {marks(chunk)}"
+            found.update(key for (key,) in self._db.execute(query, chunk))
         for note, key in draft.arrivals:
-            if not self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone():
+            if key not in found and key not in draft.passages:
                 raise HeadMovedError(f"the vectors of note {note.id} are gone since the plan was made")
 
     def _time_of(self, number: int) -> datetime | None:
@@ -135,9 +135,7 @@ class SQLiteStore(SQLiteReader):
         at: str = self._one("SELECT at FROM commits WHERE ns = ? AND id = ?", self._ns, number)[0]
         return datetime.fromisoformat(at)
 
-    def restore(
-        self, commits: Iterable[Commit], notes: Mapping[int, tuple[Note, str]], passages: Mapping[str, Passages]
-    ) -> None:
+    def restore(self, commits: Iterable[Commit], notes: Arrivals, passages: Mapping[str, Passages]) -> None:
         """See ``protocols.Store``."""
         self._writable()
         with self._errors(), self._transaction():
@@ -145,133 +143,179 @@ class SQLiteStore(SQLiteReader):
                 raise StoreError(f"namespace {self.namespace!r} of {self.address} is not empty: load into a new one")
             commits = list(commits)
             erased = {c.note_id for commit in commits for c in commit.changes if isinstance(c, Erasure)}
-            written: set[int] = set()
-            for commit in commits:
-                ordinals = {c.ordinal for c in commit.changes if isinstance(c, NoteChange)} - written
-                self._write(commit, [notes[n] for n in sorted(ordinals) if n in notes], erased)
-                written |= ordinals
+            for batch, arrivals in batches(commits, notes, _AT_ONCE):
+                self._write(batch, arrivals, erased)
             self._insert_passages(passages)
 
-    def _write(self, commit: Commit, arrivals: Iterable[tuple[Note, str]], erased: Set[str] = frozenset()) -> None:
-        """Write one commit. Of ``erased`` notes only the erasure is applied: their rows are gone already."""
+    def _insert_passages(self, passages: Mapping[str, Passages]) -> None:
+        rows = (
+            (key, json.dumps(found.spans, separators=(",", ":")), np.asarray(found.vectors, "<f2").tobytes())
+            for key, found in passages.items()
+        )
+        self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+
+    # ---------------------------------------------------------------- writing
+
+    def _write(self, commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = frozenset()) -> Effects:
+        """Write commits in a row, and what they amount to, into the tables that hold the present state.
+
+        Of ``erased`` notes only the erasure is applied: their rows are gone already.
+        """
         if self._ns is None:
             self._db.execute("INSERT OR IGNORE INTO namespaces (name) VALUES (?)", (self.namespace,))
             self._ns = self._namespace()
-        for note, key in arrivals:
-            self._insert_note(note, key, commit.id)
         self._sync_ids()
-        for change in commit.changes:
-            if isinstance(change, NoteChange):
-                self._learn(change.ordinal, change.note_id)
-            if isinstance(change, Erasure) or erased.isdisjoint(touched(change)):
-                self._apply(change, commit.id)
-        payload = codec.encode(commit.changes, self._ordinals)
-        row = (self._ns, commit.id, commit.at.isoformat(), commit.cause, payload)
-        self._db.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?)", row)
-        touches = {(self._ns, self._ordinals[n], commit.id) for c in commit.changes for n in spoken_of(c)}
-        self._db.executemany("INSERT INTO touches VALUES (?, ?, ?)", touches)
+        sum_ = effects(commits, arrivals, erased)
+        self._delete_links(sum_)  # by the ordinals that their notes had before
+        for ordinal, note_id in sum_.ordinals.items():
+            self._learn(ordinal, note_id)
+        self._write_topics(sum_)
+        self._write_notes(sum_, arrivals)
+        self._revise(sum_.fields)
+        self._write_links(sum_)
+        self._count(sum_)
+        for note_id, (_, commit) in sum_.erasures.items():
+            self._erase(note_id, commit)
+        self._many(
+            "INSERT INTO commits VALUES (?, ?, ?, ?, ?)",
+            [(self._ns, c.id, c.at.isoformat(), c.cause, codec.encode(c.changes, self._ordinals)) for c in commits],
+        )
+        touches = [(self._ns, self._ordinals[i], commit) for i, found in sum_.mentions.items() for commit in found]
+        self._many("INSERT INTO touches VALUES (?, ?, ?)", touches)
+        return sum_
 
-    def _insert_note(self, note: Note, key: str, commit: int) -> None:
+    def _write_topics(self, sum_: Effects) -> None:
+        left = {topic_id: row for topic_id, row in sum_.topics.items() if row is not None}
+        removed = sum_.topics.keys() - left.keys()
+        self._each(
+            """UPDATE topics SET parent = NULL, number = 0, name = '', named_at = 0, present = 0
+               WHERE ns = ? AND id = ? AND present""",
+            [(self._ns, topic_id) for topic_id in removed - sum_.added_topics],
+        )
+        rows = [(self._ns, i, row.parent, row.number, row.name, row.named_at, 1) for i, row in left.items()]
+        rows += [(self._ns, i, None, 0, "", 0, 0) for i in removed & sum_.added_topics]  # so that no id is used again
+        self._many("INSERT OR REPLACE INTO topics VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        named = {row.parent for row in left.values()}.union(sum_.places.values()) - {None}
+        known = self._topics.keys() - removed if self._topics_head == sum_.commits[0].id - 1 else ()
+        for chunk in chunks(named.difference(left, known)):
+            query = f"SELECT count(*) FROM topics WHERE ns = ? AND present AND id IN {marks(chunk)}"
+            if self._one(query, self._ns, *chunk)[0] != len(chunk):
+                raise self._missing()
+
+    def _write_notes(self, sum_: Effects, arrivals: Arrivals) -> None:
+        """Write which notes are there, with their fields and places; those that go before those that take their id."""
+        old = [note for note in sum_.notes.values() if not note.new]
+        update = "UPDATE notes SET present = ?, fields = ?, topic = ? WHERE ns = ? AND ordinal = ? AND id = ?"
+        out = [(*_shown(note, sum_), self._ns, note.ordinal, note.note_id) for note in old if note.fields is None]
+        self._each(update, out)
+        self._many(
+            f"INSERT INTO notes VALUES ({', '.join('?' * 15)})",
+            [(*self._note_row(*arrivals[new.ordinal], new.commit), *_shown(new, sum_)) for new in sum_.created],
+        )
+        self._each(update, [(*_shown(note, sum_), self._ns, note.ordinal, note.note_id) for note in sum_.returned])
+        self._many(
+            "UPDATE notes SET topic = ? WHERE ns = ? AND id = ? AND present",
+            [(topic, self._ns, i) for i, topic in sum_.places.items() if i not in sum_.newest],
+        )
+
+    def _note_row(self, note: Note, key: str, commit: int) -> tuple[Any, ...]:
+        """The columns of a note that never change."""
         time = note.time.isoformat() if note.time else None
         sources = json.dumps([s.model_dump(exclude_none=True) for s in note.sources], separators=(",", ":"))
-        row = (
+        return (
             self._ns, note.ordinal, note.id, note.text, time, note.time_precision, note.speaker,
             *(note.conversation or (None, None)), sources, key, commit,
         )  # fmt: skip
-        self._db.execute(f"INSERT INTO notes VALUES ({', '.join('?' * len(row))}, 0, '{{}}', NULL)", row)
 
-    def _insert_passages(self, passages: Mapping[str, Passages]) -> None:
-        for key, found in passages.items():
-            data = np.asarray(found.vectors, "<f2").tobytes()
-            row = (key, json.dumps(found.spans, separators=(",", ":")), data)
-            self._db.execute("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", row)
-
-    def _apply(self, change: Change, commit: int) -> None:
-        """Bring the tables that hold the present state up to one change."""
-        match change:
-            case NoteChange(note_id=note_id, ordinal=ordinal, after=after):
-                self._one(
-                    """UPDATE notes SET present = ?, fields = ?, topic = NULL
-                       WHERE ns = ? AND ordinal = ? AND id = ? RETURNING 1""",
-                    after is not None, _packed(NOTE_FIELDS, after or {}), self._ns, ordinal, note_id,
-                )  # fmt: skip
-            case Revision(note_id=note_id, after=after):
-                if change.trigger is not None:
-                    self._count(change, self._ordinals[change.trigger], 1)
-                query = "SELECT fields FROM notes WHERE ns = ? AND id = ? AND present"
-                fields = _packed(NOTE_FIELDS, {**json.loads(self._one(query, self._ns, note_id)[0]), **after})
-                update = "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present"
-                self._db.execute(update, (fields, self._ns, note_id))
-            case LinkChange(after=after):
-                key = self._ns, self._ordinals[change.source_id], self._ordinals[change.target_id], change.kind
-                if after is None:
-                    self._db.execute("DELETE FROM links WHERE ns = ? AND source = ? AND target = ? AND kind = ?", key)
-                else:
-                    columns = [after[name] for name in _LINK_COLUMNS]
-                    rest = {name: value for name, value in after.items() if name not in _LINK_COLUMNS}
-                    values = (*key, *columns, _packed(LINK_FIELDS, rest))
-                    self._db.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-            case TopicChange():
-                self._change_topic(change)
-            case Placement(note_id=note_id, after=topic_id):
-                self._expect_topic(topic_id)
-                update = "UPDATE notes SET topic = ? WHERE ns = ? AND id = ? AND present"
-                self._db.execute(update, (topic_id, self._ns, note_id))
-            case Erasure():
-                self._erase(change, commit)
-
-    def _change_topic(self, change: TopicChange) -> None:
-        key = self._ns, change.topic_id
-        if change.after is None:
-            self._one(
-                """UPDATE topics SET parent = NULL, number = 0, name = '', named_at = 0, present = 0
-                   WHERE ns = ? AND id = ? AND present RETURNING 1""",
-                *key,
-            )
+    def _revise(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
+        if not fields:
             return
-        row = TopicRow(**change.after)  # type: ignore[arg-type]  # checked when it was made
-        self._expect_topic(row.parent)
-        values = row.parent, row.number, row.name, row.named_at
-        self._db.execute("INSERT OR REPLACE INTO topics VALUES (?, ?, ?, ?, ?, ?, 1)", (*key, *values))
-
-    def _expect_topic(self, topic_id: int | None) -> None:
-        if topic_id is not None:
-            self._one("SELECT 1 FROM topics WHERE ns = ? AND id = ? AND present", self._ns, topic_id)
-
-    def _count(self, revision: Revision, trigger: int, n: int) -> None:
-        """Count a revision as one more (or less) of its note on the day of its trigger; not where either was erased."""
-        row = self._db.execute("SELECT time FROM notes WHERE ns = ? AND ordinal = ?", (self._ns, trigger)).fetchone()
-        if row is None or revision.undoes is not None:
-            return
-        day = day_of(datetime.fromisoformat(row[0]) if row[0] else None, trigger)
-        self._db.execute(
-            """INSERT INTO rewrites SELECT ?1, min(ordinal), ?2, ?3 FROM notes WHERE ns = ?1 AND id = ?4 HAVING count(*)
-               ON CONFLICT (ns, ordinal, day) DO UPDATE SET n = n + ?3""",
-            (self._ns, day, n, revision.note_id),
+        found: dict[str, str] = {}
+        for chunk in chunks(fields):
+            query = f"SELECT id, fields FROM notes WHERE ns = ? AND present AND id IN {marks(chunk)}"
+            found.update(self._db.execute(query, (self._ns, *chunk)))
+        if len(found) != len(fields):
+            raise self._missing()
+        self._many(
+            "UPDATE notes SET fields = ? WHERE ns = ? AND id = ? AND present",
+            [(_packed(NOTE_FIELDS, {**json.loads(now), **fields[i]}), self._ns, i) for i, now in found.items()],
         )
 
-    def _erase(self, change: Erasure, commit: int) -> None:
-        """Drop every row of the note, under any ordinal it ever had, and its vectors where nothing else uses them."""
-        query = "SELECT DISTINCT vector FROM notes WHERE ns = ? AND id = ?"
-        keys = self._db.execute(query, (self._ns, change.note_id)).fetchall()
-        self._uncount(change.note_id)
-        for ordinal in [ordinal for ordinal, note_id in self._ids.items() if note_id == change.note_id]:
-            row = (self._ns, ordinal, change.note_id, commit)
-            self._db.execute("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)", row)
-            self._db.execute("DELETE FROM notes WHERE ns = ? AND ordinal = ?", (self._ns, ordinal))
-            self._db.execute("DELETE FROM rewrites WHERE ns = ? AND ordinal = ?", (self._ns, ordinal))
-            self._db.execute("DELETE FROM links WHERE ns = ?1 AND (source = ?2 OR target = ?2)", (self._ns, ordinal))
-        unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
-        self._db.executemany(unused, keys)
+    def _delete_links(self, sum_: Effects) -> None:
+        """Delete links that go, and those of which an end has come again, under another ordinal."""
+        gone = [
+            self._link_key(key)
+            for key, link in sum_.links.items()
+            if link.before is not None and (link.after is None or sum_.are_new(key[:2]))
+        ]
+        self._many("DELETE FROM links WHERE ns = ? AND source = ? AND target = ? AND kind = ?", gone)
+
+    def _write_links(self, sum_: Effects) -> None:
+        rows = []
+        for key, link in sum_.links.items():
+            if link.after is not None:
+                columns = [link.after[name] for name in _LINK_COLUMNS]
+                rest = {name: value for name, value in link.after.items() if name not in _LINK_COLUMNS}
+                rows.append((*self._link_key(key), *columns, _packed(LINK_FIELDS, rest)))
+        self._many("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _link_key(self, key: LinkKey) -> tuple[int | None, int, int, str]:
+        return self._ns, self._ordinals[key[0]], self._ordinals[key[1]], key[2]
+
+    # --------------------------------------------------------------- counting
+
+    def _count(self, sum_: Effects) -> None:
+        """Count revisions by the day of their trigger; not if the trigger is erased, or the revised note."""
+        self._add_counts(
+            (revision.note_id, self._ordinals[revision.trigger])
+            for revision, _, _ in sum_.revisions
+            if revision.trigger is not None and revision.undoes is None and revision.trigger not in sum_.erasures
+        )
 
     def _uncount(self, note_id: str) -> None:
         """Take what a note has triggered out of the counts: the day on which it happened goes with it."""
-        ordinal = 0
+        ordinal, triggered = 0, []
         for change in (change for commit in self.commits_of(note_id) for change in commit.changes):
             if isinstance(change, NoteChange) and change.note_id == note_id:
                 ordinal = max(ordinal, change.ordinal)
-            elif isinstance(change, Revision) and change.trigger == note_id:
-                self._count(change, ordinal, -1)
+            elif isinstance(change, Revision) and change.trigger == note_id and change.undoes is None:
+                triggered.append((change.note_id, ordinal))
+        self._add_counts(triggered, -1)
+
+    def _add_counts(self, revised: Iterable[tuple[str, int]], n: int = 1) -> None:
+        """Count each of some notes ``n`` times more, on the day of the note of an ordinal, if both are there."""
+        revised = Counter(revised)
+        if not revised:
+            return
+        days: dict[int, str] = {}
+        for chunk in chunks({ordinal for _, ordinal in revised}):
+            query = f"SELECT ordinal, time FROM notes WHERE ns = ? AND ordinal IN {marks(chunk)}"
+            for ordinal, time in self._db.execute(query, (self._ns, *chunk)):
+                days[ordinal] = day_of(datetime.fromisoformat(time) if time else None, ordinal)
+        self._many(
+            """INSERT INTO rewrites SELECT ?1, min(ordinal), ?2, ?3 FROM notes WHERE ns = ?1 AND id = ?4 HAVING count(*)
+               ON CONFLICT (ns, ordinal, day) DO UPDATE SET n = n + ?3""",
+            [(self._ns, days[o], n * times, note_id) for (note_id, o), times in revised.items() if o in days],
+        )
+
+    # ---------------------------------------------------------------- erasing
+
+    def _erase(self, note_id: str, commit: int) -> None:
+        """Drop every row of the note, under any ordinal it ever had, and its vectors where nothing else uses them."""
+        query = "SELECT DISTINCT vector FROM notes WHERE ns = ? AND id = ?"
+        keys = self._db.execute(query, (self._ns, note_id)).fetchall()
+        self._uncount(note_id)
+        rows = [(self._ns, ordinal, note_id, commit) for ordinal, known in self._ids.items() if known == note_id]
+        self._many("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)", rows)
+        for statement in (
+            "DELETE FROM notes WHERE ns = ? AND ordinal = ?",
+            "DELETE FROM rewrites WHERE ns = ? AND ordinal = ?",
+            "DELETE FROM links WHERE ns = ? AND source = ?",
+            "DELETE FROM links WHERE ns = ? AND target = ?",
+        ):
+            self._many(statement, [row[:2] for row in rows])
+        unused = "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM notes WHERE vector = ?1)"
+        self._many(unused, keys)
 
     def _flushed(self) -> bool:
         """Whether nothing of an erased note is left in the write-ahead log, after doing what can be done about it.
@@ -303,7 +347,15 @@ class SQLiteStore(SQLiteReader):
 _STORE: Callable[..., Store] = SQLiteStore  # so that it is checked against the protocol
 
 
+_AT_ONCE = 20_000  # changes added up before they are written
 _LINK_COLUMNS = "weight", "reason", "created_by"  # all others stand together, as JSON
+
+
+def _shown(note: Presence, sum_: Effects) -> tuple[int, str, int | None]:
+    """The columns of a note that commits change: whether it is present, its fields, its topic."""
+    if note.fields is None:
+        return 0, "{}", None
+    return 1, _packed(NOTE_FIELDS, note.fields), sum_.places.get(note.note_id)
 
 
 def _packed(table: FieldTable, fields: dict[str, Any]) -> str:

@@ -74,6 +74,33 @@ def a_random_journal_is_read_as_it_was_written(open_store: Open, data: st.DataOb
     assert writer.check() == []
 
 
+def take_out_and_bring_back(world: World) -> None:
+    """Take out note "a" of a small world with all that stands on it, and bring it back with other tags."""
+    ordinal, fields = world.now.notes["a"]
+    world.unlink("a", "b")
+    world.unlink("c", "a", "causes")
+    world.revise("a", context="it goes with the note")
+    world.do(NoteChange(id="", note_id="a", ordinal=ordinal, before=world.now.notes["a"][1]))
+    world.do(Placement(id="", note_id="a", before=2))  # as an undo tells of it
+    world.do(NoteChange(id="", note_id="a", ordinal=ordinal, after={**fields, "tags": ["back"]}))
+    world.revise("a", trigger="c", status="archived")
+    world.link("a", "b")
+    world.grow(3, number=3)
+    world.place("a", 3)
+
+
+def bring_and_take_out(world: World) -> None:
+    """Bring a note and a topic, and take both out again."""
+    world.add("d")
+    world.link("d", "a")
+    world.grow(4, number=4)
+    world.place("d", 4)
+    world.unlink("d", "a")
+    ordinal, fields = world.now.notes["d"]
+    world.do(NoteChange(id="", note_id="d", ordinal=ordinal, before=fields))
+    world.remove_topic(4)
+
+
 class StoreContract:
     """The suite for a store: set ``plugin``, and override ``address`` if an empty folder is no place for one.
 
@@ -287,6 +314,20 @@ class StoreContract:
         send(store, world, "undo")
         assert world.now.places.keys() == {"a", "b"}
         agree(store, world)
+
+    def test_what_comes_and_goes_in_one_commit_is_as_it_is_left(self, open_store: Open) -> None:
+        store = open_store()
+        world = small(store)
+        take_out_and_bring_back(world)
+        send(store, world)
+        agree(store, world)
+        bring_and_take_out(world)
+        send(store, world)
+        agree(store, world)
+        assert (store.last_ordinal(), store.last_topic()) == (4, 4)
+        copy = open_store("copy")
+        copy.restore(world.commits, world.rows, {})
+        agree(copy, world)
 
     def test_revisions_are_counted_by_the_day_of_the_arrival_that_caused_them(self, open_store: Open) -> None:
         store, world = open_store(), World()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from zettel.effects import Effects
 from zettel.field_table import KeptField
 from zettel.model import LINK_FIELDS, NOTE_FIELDS, Note, revisable_fields
 from zettel.store.neo4j import rows
 from zettel.store.neo4j.connection import Writing
-from zettel.store.neo4j.effects import Effects
 from zettel.store.neo4j.schema import LINK_TYPES
 
 _TAGS = "OPTIONAL MATCH (n)-[:TAGGED]->(t:Tag) WITH n, collect(t.name) AS drawn"
@@ -98,9 +98,7 @@ def overwritten(
     for kind, type_ in LINK_TYPES.items():
         # Nobody has drawn anything at notes that are only coming.
         changed = {
-            key[:2]: link
-            for key, link in effects.links.items()
-            if key[2] == kind and effects.created.keys().isdisjoint(key[:2])
+            key[:2]: link for key, link in effects.links.items() if key[2] == kind and not effects.are_new(key[:2])
         }
         items = [list(ends) for ends in changed]
         query = _LINKS.format(type=type_, selected=rows.LINK_SELECTED)

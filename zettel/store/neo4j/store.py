@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zettel.config import Config
+from zettel.effects import Arrivals, Effects, batches, effects
 from zettel.errors import (
     ConflictError,
     HeadMovedError,
@@ -30,7 +31,6 @@ from zettel.store._shared import numbered
 from zettel.store.neo4j import edits, rows, schema, writes
 from zettel.store.neo4j.checks import CHECKS
 from zettel.store.neo4j.connection import SCHEMES, Writing
-from zettel.store.neo4j.effects import Arrivals, Effects, batches, effects
 from zettel.store.neo4j.reading import TOPICS, GraphReader, address_at
 
 __all__ = ["SCHEMES", "Neo4jStore", "open_store"]
@@ -317,11 +317,10 @@ class Neo4jStore(GraphReader):
         if self._topics_head != held.head:
             topics = {topic_id: TopicRow(*row) for topic_id, *row in writing.rows(TOPICS, ns=self.namespace)}
         for batch, own in batches(commits, self._dated(commits, arrivals), _AT_ONCE):
-            for change in (change for commit in batch for change in commit.changes):
-                if isinstance(change, NoteChange):
-                    self._learn(change.ordinal, change.note_id)
-            graph = writes.Graph(self.namespace, self._ids, self._ordinals, topics, lenient)
             sum_ = effects(batch, own, erased)
+            for ordinal, note_id in sum_.ordinals.items():
+                self._learn(ordinal, note_id)
+            graph = writes.Graph(self.namespace, self._ids, self._ordinals, topics, lenient)
             if look is not None:
                 look(sum_)
             vectors = {key: passages[key] for note, key in own.values() if key in passages and note.id not in erased}

@@ -10,13 +10,13 @@ import numpy as np
 
 from zettel import codec
 from zettel.addresses import address_of
+from zettel.effects import Arrivals, Effects, Linked, LinkKey, Presence
 from zettel.errors import HeadMovedError, StoreDamagedError
-from zettel.model import Commit, Erasure, LinkKind, Note, NoteChange
+from zettel.model import Commit, LinkKind, Note
 from zettel.protocols import Passages, TopicRow
 from zettel.store.neo4j import rows
 from zettel.store.neo4j import statements as cypher
 from zettel.store.neo4j.connection import Writing
-from zettel.store.neo4j.effects import Arrivals, Effects, Linked, LinkKey, Seen
 from zettel.store.neo4j.schema import LINK_TYPES
 
 _Way: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
@@ -98,10 +98,11 @@ class _Writer:
         self._create()
         self._revise()
         self._unlink()
-        self._revisions([made for made in effects.revisions if made[0].note_id not in effects.returned])
+        returned = {note.note_id for note in effects.returned}
+        self._revisions([made for made in effects.revisions if made[0].note_id not in returned])
         self._take_out()
         self._bring_back()
-        self._revisions([made for made in effects.revisions if made[0].note_id in effects.returned])
+        self._revisions([made for made in effects.revisions if made[0].note_id in returned])
         self._link()
         self._plant()
         self._place()
@@ -128,7 +129,7 @@ class _Writer:
             for key, found in passages.items()
             for number, (span, vector) in enumerate(zip(found.spans, found.vectors, strict=True))
         ]  # fmt: skip
-        keys = sorted({self._arrivals[seen.ordinal][1] for seen in self._effects.created.values()})
+        keys = sorted({self._arrivals[new.ordinal][1] for new in self._effects.created})
         if not keys:
             return
         self._each(cypher.PASSAGES, items)
@@ -151,44 +152,46 @@ class _Writer:
 
     def _create(self) -> None:
         items, looks = [], []
-        for note_id, seen in self._effects.created.items():
-            note, key = self._arrivals[seen.ordinal]
-            commits = self._effects.mentions.pop(note_id)
+        for new in self._effects.created:
+            note, key = self._arrivals[new.ordinal]
+            commits = self._effects.mentions.pop(new.note_id)
             properties = rows.static_properties(self._graph.namespace, note, key)
-            items.append({**properties, "commits": commits, **self._shown(note_id, note.text, seen)})
-            looks.append((note_id, note, seen))
+            items.append({**properties, "commits": commits, **self._shown(note.text, new)})
+            looks.append((note, new))
             self._n_terms += properties["length"]
         self._n_notes += len(items)
         self._each(cypher.CREATE, items)
         self._dress(looks, "ADDED")
 
-    def _shown(self, note_id: str, text: str, seen: Seen) -> dict[str, Any]:
+    def _shown(self, text: str, coming: Presence) -> dict[str, Any]:
         """The properties of a note that the commits bring, by which it differs from one that is not shown."""
-        fields = seen.fields
+        fields = coming.fields or {}
         items = [item for name in ("keywords", "tags", "entities") for item in fields.get(name) or ()]
         return {
             **rows.field_properties(fields),
-            "topic": self._effects.place_of(note_id),
+            "topic": self._effects.places.get(coming.note_id),
             "terms": rows.found_by(self._graph.namespace, text, fields.get("context") or "", items),
         }
 
-    def _dress(self, looks: Sequence[tuple[str, Note, Seen]], verb: str) -> None:
+    def _dress(self, looks: Sequence[tuple[Note, Presence]], verb: str) -> None:
         """Connect notes that came with all that surrounds them."""
         namespace = self._graph.namespace
-        came = [{"id": note_id, "commit": seen.commit} for note_id, _, seen in looks]
+        came = [{"id": note.id, "commit": coming.commit} for note, coming in looks]
         self._each(cypher.CAME.format(verb=verb), came)
         for label, type_, field in (("Tag", "TAGGED", "tags"), ("Entity", "MENTIONS", "entities")):
-            pairs = [[i, name] for i, _, seen in looks for name in rows.named(seen.fields.get(field) or ())]
+            pairs = [
+                [note.id, name] for note, coming in looks for name in rows.named((coming.fields or {}).get(field) or ())
+            ]
             self._each(cypher.NAMES.format(label=label), _different(name for _, name in pairs))
             self._each(cypher.TO_NAME.format(label=label, type=type_), pairs)
-        said = [[i, note.speaker] for i, note, _ in looks if note.speaker]
+        said = [[note.id, note.speaker] for note, _ in looks if note.speaker]
         self._each(cypher.NAMES.format(label="Person"), _different(name for _, name in said))
         self._each(cypher.SAID, said)
         sessions: list[_Way] = [
-            (i, node, {}) for i, note, _ in looks if (node := rows.session_properties(namespace, note))
+            (note.id, node, {}) for note, _ in looks if (node := rows.session_properties(namespace, note))
         ]
         self._lead("Session", "IN_SESSION", sessions)
-        sources: list[_Way] = [(i, *way) for i, note, _ in looks for way in rows.source_rows(namespace, note)]
+        sources: list[_Way] = [(note.id, *way) for note, _ in looks for way in rows.source_rows(namespace, note)]
         self._lead("Source", "FROM", sources)
 
     def _lead(self, label: str, type_: str, ways: Sequence[_Way]) -> None:
@@ -218,7 +221,8 @@ class _Writer:
             self._each(query, [[i, item] for i, items in lists for item in items])
 
     def _take_out(self) -> None:
-        gone = [seen.ordinal for seen in self._effects.gone.values()]
+        going = self._effects.gone
+        gone = [note.ordinal for note in going]
         if not gone:
             return
         around = self._around("Note", gone)
@@ -227,15 +231,14 @@ class _Writer:
             raise StoreDamagedError(f"{n} of {len(gone)} notes to be taken out are there: run zettel neo4j check")
         self._n_notes -= n
         self._n_terms -= length
-        came = [{"ordinal": seen.ordinal, "commit": seen.commit} for seen in self._effects.gone.values()]
-        self._each(cypher.TOOK_OUT, came)
+        self._each(cypher.TOOK_OUT, [{"ordinal": note.ordinal, "commit": note.commit} for note in going])
         self._tidy(around)
 
     def _bring_back(self) -> None:
-        returned = self._effects.returned
+        returned = {note.note_id: note for note in self._effects.returned}
         if not returned:
             return
-        ordinals = [seen.ordinal for seen in returned.values()]
+        ordinals = [coming.ordinal for coming in returned.values()]
         query = cypher.RETURNING.format(columns=rows.SELECTED)
         found = self._writing.rows(query, items=ordinals, namespace=self._graph.namespace)
         held = {note.id: note for note in (rows.note("", row) for row in found)}
@@ -243,12 +246,12 @@ class _Writer:
             missing = sorted(returned.keys() - held.keys())
             raise StoreDamagedError(f"the row of note {missing[0]!r} is missing: run zettel neo4j check")
         items = [
-            {"ordinal": seen.ordinal, "fields": self._shown(i, held[i].text, seen)} for i, seen in returned.items()
+            {"ordinal": coming.ordinal, "fields": self._shown(held[i].text, coming)} for i, coming in returned.items()
         ]
         n, length = self._writing.rows(cypher.BRING_BACK, items=items, namespace=self._graph.namespace)[0]
         self._n_notes += n
         self._n_terms += length
-        self._dress([(i, held[i], seen) for i, seen in returned.items()], "BROUGHT_BACK")
+        self._dress([(held[i], coming) for i, coming in returned.items()], "BROUGHT_BACK")
 
     # --------------------------------------------------------------------- links
 
@@ -304,13 +307,9 @@ class _Writer:
 
     def _place(self) -> None:
         effects = self._effects
-        new = effects.created.keys() | effects.returned.keys()
-        staying = {i: topic for i, topic in effects.places.items() if i not in effects.gone or i in new}
-        moved = [[i, topic] for i, topic in staying.items() if i not in new]
-        self._each(cypher.LEAVE, moved)  # one that is gone may leave: an undo says so
-        self._each(
-            cypher.SEAT, [[i, topic] for i, topic in staying.items() if topic is not None], expect="places in topics"
-        )  # fmt: skip
+        self._each(cypher.LEAVE, [[i, topic] for i, topic in effects.places.items() if i not in effects.newest])
+        placed = [[i, topic] for i, topic in effects.places.items() if topic is not None]
+        self._each(cypher.SEAT, placed, expect="places in topics")
 
     def _remove_topics(self) -> None:
         removed = [i for i, row in self._effects.topics.items() if row is None and i not in self._effects.added_topics]
@@ -342,8 +341,7 @@ class _Writer:
 
     def _erase(self) -> None:
         namespace = self._graph.namespace
-        for erasure, commit in self._effects.erasures:
-            note_id = erasure.note_id
+        for note_id, (_, commit) in self._effects.erasures.items():
             found = self._writing.rows(cypher.COMMITS_OF, id=note_id, namespace=namespace)
             mentioned: dict[int, list[int]] = dict(found)
             around = self._around("Note", list(mentioned))
@@ -396,8 +394,7 @@ class _Writer:
 
     def _advance(self) -> Held:
         effects = self._effects
-        changes = (change for commit in effects.commits for change in commit.changes)
-        ordinals = [change.ordinal for change in changes if isinstance(change, NoteChange | Erasure)]
+        ordinals = [*effects.ordinals, *(erasure.ordinal for erasure, _ in effects.erasures.values())]
         now = Held(
             effects.commits[-1].id,
             self._held.role,
