@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from zettel.effects import Effects
 from zettel.embedding import vector_key
 from zettel.errors import EmbedderMismatchError, InputError, StoreDamagedError
 from zettel.journal import State
@@ -24,7 +25,6 @@ from zettel.model import (
     Commit,
     Erasure,
     Link,
-    LinkChange,
     LinkKind,
     Note,
     NoteChange,
@@ -148,27 +148,24 @@ def _before(source: Reader, replica: Reader) -> dict[str, dict[str, Any]]:
 def _as_pushed(replica: Reader) -> State:
     """The notes and links that a replica's own journal amounts to, whatever people have changed in its graph.
 
-    What a change says of before is not looked at: where a push of an erasure was broken off, that is blanked already in
-    some commits, and not yet in those before them.
+    The journal is added up, not replayed step by step: if a push of an erasure was broken off, what changes say of
+    before is blanked in some commits, and not yet in those that it comes from.
     """
-    state = State()
-    for change in (change for commit in replica.commits() for change in commit.changes):
-        match change:
-            case NoteChange(note_id=note_id, ordinal=ordinal, after=after) if after is not None:
-                state.notes[note_id] = ordinal, dict(after)
-            case NoteChange(note_id=note_id) | Erasure(note_id=note_id):
-                state.notes.pop(note_id, None)
-            case Revision(note_id=note_id, after=after) if note_id in state.notes:
-                ordinal, fields = state.notes[note_id]
-                state.notes[note_id] = ordinal, {**fields, **after}
-            case LinkChange(after=after):
-                key = change.source_id, change.target_id, change.kind
-                state.links.pop(key, None)
-                if after is not None:
-                    state.links[key] = dict(after)
+    sum_ = Effects()
+    for commit in replica.commits():
+        for change in commit.changes:
+            sum_.add(change, commit.id, {})
     erased = replica.erased()
-    state.links = {key: link for key, link in state.links.items() if erased.isdisjoint(key[:2])}
-    return state
+    return State(
+        notes={
+            note_id: (note.ordinal, note.fields)
+            for note_id, note in sum_.newest.items()
+            if note.fields is not None and note_id not in erased
+        },
+        links={
+            key: link.after for key, link in sum_.links.items() if link.after is not None and erased.isdisjoint(key[:2])
+        },
+    )
 
 
 def _expect_same_journal(source: Reader, replica: Replica) -> None:
