@@ -1,10 +1,9 @@
-"""What commits amount to: their changes added up to what they leave behind, which is what a store has to write. Pure.
+"""The effects of commits: their changes added up to the result that a store has to write. All functions are pure.
 
-All stores write by this, and a replica's journal is read by it. Two other modules read changes as well, because they
-answer other questions. ``journal.rules`` checks each change against the state that it meets, so it needs the whole
-state before the commits; here only the commits are known, and what they say of before is believed. ``journal.ledger``
-keeps all changes that stand, cell by cell, so that an undo can take one out from beneath others; a sum has forgotten
-them.
+All stores write by these effects, and a replica's journal is read by them. Two other modules interpret changes too,
+since they answer other questions. ``journal.rules`` checks each change against the state before it, so it needs that
+state; here only the commits are known, and their values of before are trusted. ``journal.ledger`` keeps every change
+that is in effect, cell by cell, so that an undo can take one out from below others; a sum has lost them.
 """
 
 from __future__ import annotations
@@ -36,11 +35,10 @@ Arrivals: TypeAlias = Mapping[int, tuple[Note, str]]
 
 @dataclass(slots=True)
 class Presence:
-    """A note that comes or goes, under one ordinal.
+    """A note that the commits add or remove, under one ordinal.
 
-    ``fields`` are as the commits leave them, None if the note is gone then. It is ``new`` if it comes for the first
-    time; ``was_there`` says whether it was present before the commits. ``commit`` is the last that brought it or took
-    it out.
+    ``fields`` are as the commits leave them; None if the note is removed. It is ``new`` if it comes for the first time;
+    ``was_there`` says whether it was present before the commits. ``commit`` is the last one that added or removed it.
     """
 
     note_id: str
@@ -53,7 +51,7 @@ class Presence:
 
 @dataclass(slots=True)
 class Linked:
-    """What becomes of a link: what it was before, and what it is after; None if it is not there."""
+    """A link before the commits and after them; None if there is no such link."""
 
     before: dict[str, Any] | None
     after: dict[str, Any] | None
@@ -62,46 +60,46 @@ class Linked:
 
 @dataclass(slots=True)
 class Effects:
-    """What commits in a row leave behind, by the ids of notes."""
+    """The effects of consecutive commits, mostly by the ids of notes."""
 
     commits: Sequence[Commit] = ()
-    ordinals: dict[int, str] = field(default_factory=dict)  # all that the commits name, with the notes' ids
-    notes: dict[int, Presence] = field(default_factory=dict)  # those that come or go, by ordinal
-    newest: dict[str, Presence] = field(default_factory=dict)  # the same, as each id was last spoken of
-    fields: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is revised of the notes that stay
-    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # what ``fields`` were before the first commit
+    ordinals: dict[int, str] = field(default_factory=dict)  # all ordinals in the commits, with the notes' ids
+    notes: dict[int, Presence] = field(default_factory=dict)  # the notes that are added or removed, by ordinal
+    newest: dict[str, Presence] = field(default_factory=dict)  # the same by id: the last one of each id
+    fields: dict[str, dict[str, Any]] = field(default_factory=dict)  # the revised fields of the other notes
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # the values of ``fields`` before the commits
     links: dict[LinkKey, Linked] = field(default_factory=dict)
     topics: dict[int, TopicRow | None] = field(default_factory=dict)
     added_topics: set[int] = field(default_factory=set)  # topics that were not there before
-    places: dict[str, int | None] = field(default_factory=dict)  # of notes that are there
+    places: dict[str, int | None] = field(default_factory=dict)  # the leaves of present notes
     revisions: list[tuple[Revision, datetime, int]] = field(default_factory=list)
     erasures: dict[str, tuple[Erasure, int]] = field(default_factory=dict)  # with their commits
     mentions: dict[str, list[int]] = field(default_factory=dict)  # the commits that speak of each note
 
     @property
     def created(self) -> list[Presence]:
-        """The notes that come for the first time, even if they go again."""
+        """The notes that are added for the first time, even if they are removed again."""
         return [note for note in self.notes.values() if note.new]
 
     @property
     def gone(self) -> list[Presence]:
-        """The notes that go, once all are created, even if they come back."""
+        """The notes to be removed after all new ones are created, even if they come back."""
         return [note for note in self.notes.values() if note.was_there or (note.new and note.fields is None)]
 
     @property
     def returned(self) -> list[Presence]:
-        """The notes that come back, once all that go are gone."""
+        """The notes that come back, to be added after the others are removed."""
         return [note for note in self.notes.values() if not note.new and note.fields is not None]
 
     def are_new(self, ids: Iterable[str]) -> bool:
-        """Whether any of the notes comes for the first time."""
+        """Whether any of the notes is added for the first time."""
         return any(note_id in self.newest and self.newest[note_id].new for note_id in ids)
 
     def add(self, change: Change, commit: int, arrivals: Arrivals) -> None:
-        """Add what one more change leaves behind; ``arrivals`` are the rows of all notes that come for the first time.
+        """Add the effect of one more change; ``arrivals`` are the rows of all notes that are added for the first time.
 
         Raises:
-            StoreDamagedError: a note goes that is gone, comes though it is there, or is revised when it is gone.
+            StoreDamagedError: a note is removed or revised that is gone, or added though it is present.
         """
         match change:
             case NoteChange():
@@ -119,7 +117,7 @@ class Effects:
                     self.added_topics.add(topic_id)
                 self.topics[topic_id] = None if after is None else TopicRow(**after)  # type: ignore[arg-type]  # as journalled
             case Placement(note_id=note_id, after=topic):
-                # An undo tells of the notes that go before it tells of their places, which go with them.
+                # In an undo, a note is removed before its place, which went with the note.
                 if note_id not in self.newest or self.newest[note_id].fields is not None:
                     self.places[note_id] = topic
             case Erasure():
@@ -155,7 +153,7 @@ class Effects:
 
 
 def effects(commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = frozenset()) -> Effects:
-    """Add up ``commits``. Of ``erased`` notes only the erasure counts: what they were is gone already.
+    """Add up ``commits``. Of the changes of ``erased`` notes, only the erasures count: the rest is gone already.
 
     Raises:
         StoreDamagedError: the commits contradict each other.
@@ -179,9 +177,10 @@ def effects(commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = fr
 
 
 def batches(commits: Iterable[Commit], arrivals: Arrivals, at_most: int) -> Iterator[tuple[list[Commit], Arrivals]]:
-    """Commits in groups that can be added up, each with the rows of the notes that come for the first time in it.
+    """Groups of commits to be added up, each with the rows of the notes that are added for the first time in it.
 
-    A group has ``at_most`` changes or so. A commit that takes out notes, or brings some back, is one by itself.
+    A group has at most ``at_most`` changes, unless it is a single commit. A commit that removes notes or brings some
+    back is a group by itself.
     """
     batch: list[Commit] = []
     size = 0
@@ -210,7 +209,7 @@ def _is_special(change: Change, left: Arrivals) -> bool:
 
 
 def spoken_of(change: Change) -> tuple[str, ...]:
-    """The notes under which a commit is found again: those it is about, and those whose text it quotes."""
+    """The notes by which a commit with this change is found: those it is about, and those whose text it quotes."""
     match change:  # not by getattr: pydantic takes long to say that there is no such field
         case Revision(note_id=note_id, derived_from=derived, trigger=trigger):
             return (note_id, *derived, trigger) if trigger else (note_id, *derived)

@@ -1,7 +1,7 @@
-"""Keeping the graph of a memory on a server in step with it: its journal there, people's edits back, and a check.
+"""Keeping a replica on a server in step with its memory: pushing the journal, finding people's edits, comparing.
 
-A replica holds the same journal as the memory it comes from, replayed up to some commit. What people change in its
-graph is found by comparing it with what the memory was at that commit.
+A replica has the journal of the memory that it is a copy of, replayed up to some commit. What people change in its
+graph is found by comparing the graph with what the memory was at that commit.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from zettel.model import (
 from zettel.protocols import Passages, Reader, Replica, Store
 from zettel.snapshot import Snapshot
 
-_AT_ONCE = 1_000  # notes written in one transaction
-_CHANGES = 20_000  # changes written in one
-_DRAWN = "drawn in the graph"
+_AT_ONCE = 1_000  # about so many notes are written in one transaction
+_CHANGES = 20_000  # about so many changes are written in one transaction
+_NO_REASON = "drawn in the graph"  # the reason of a link that people made in the graph without giving one
 
 
 # ------------------------------------------------------------------------ pushing
@@ -46,7 +46,7 @@ _DRAWN = "drawn in the graph"
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """How far a push has come: the newest commit on the server, the memory's head, and the notes sent so far."""
+    """The progress of a push: the newest commit on the server, the memory's head, and the notes sent so far."""
 
     head: int
     goal: int
@@ -57,12 +57,12 @@ def push(
     source: Store, replica: Replica, *, origin: str, overwrite: bool = False,
     on_progress: Callable[[Pushed], None] | None = None,
 ) -> Pushed:  # fmt: skip
-    """Bring a replica to the head of ``source``, from where it is; what is acknowledged stays where this is broken off.
+    """Bring a replica from its head to that of ``source``. If this is interrupted, what was acknowledged stays.
 
     Raises:
         InputError: it is a replica of another memory.
-        EmbedderMismatchError: the server's vectors are another embedder's.
-        ConflictError: what people changed in the graph would be overwritten; with ``overwrite`` it is.
+        EmbedderMismatchError: the server's vectors were made by another embedder.
+        ConflictError: what people changed in the graph would be overwritten, and ``overwrite`` is False.
     """
     _expect_same_journal(source, replica)
     fingerprint = source.fingerprint() or ""
@@ -72,8 +72,8 @@ def push(
             f" {fingerprint!r}: push it to another database"
         )
     goal = source.head()
-    told = Pushed(replica.head(), goal, 0)
-    groups = _groups(source.commits(told.head, goal))
+    pushed = Pushed(replica.head(), goal, 0)
+    groups = _groups(source.commits(pushed.head, goal))
     with ThreadPoolExecutor(1) as beside:  # reads the next group while the server writes one
         pending = beside.submit(_read, groups, source, fingerprint)
         while (group := pending.result()) is not None:
@@ -84,15 +84,15 @@ def push(
                 group.commits, group.rows, group.passages, rewrites=rewrites, erased=erased, origin=origin,
                 overwrite=overwrite, before=before,
             )  # fmt: skip
-            told = Pushed(group.commits[-1].id, goal, told.notes + len(group.rows))
+            pushed = Pushed(group.commits[-1].id, goal, pushed.notes + len(group.rows))
             if on_progress is not None:
-                on_progress(told)
-    return told
+                on_progress(pushed)
+    return pushed
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Commits that are written in one transaction, the rows of the notes they bring, and their vectors."""
+    """Commits that are written in one transaction, with the rows and the vectors of the notes that they add."""
 
     commits: Sequence[Commit]
     rows: Mapping[int, tuple[Note, str]]
@@ -100,7 +100,7 @@ class _Group:
 
 
 def _read(groups: Iterator[list[Commit]], source: Reader, fingerprint: str) -> _Group | None:
-    """The next group; None after the last. Nobody else may use ``source`` meanwhile."""
+    """Read the next group; None after the last one. Nobody else may use ``source`` meanwhile."""
     commits = next(groups, None)
     if commits is None:
         return None
@@ -109,7 +109,7 @@ def _read(groups: Iterator[list[Commit]], source: Reader, fingerprint: str) -> _
 
 
 def _groups(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
-    """Commits in a row that are written in one transaction."""
+    """Divide commits into groups that are each written in one transaction."""
     group: list[Commit] = []
     notes = changes = 0
     for commit in commits:
@@ -124,14 +124,14 @@ def _groups(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
 
 
 def _rows_of(commits: Sequence[Commit], source: Reader, fingerprint: str) -> dict[int, tuple[Note, str]]:
-    """The rows of the notes that commits bring for the first time."""
+    """The rows of the notes that commits add for the first time."""
     arrivals = (c for commit in commits for c in commit.changes if isinstance(c, NoteChange) and c.undoes is None)
     rows = source.arrived(change.ordinal for change in arrivals)
     return {ordinal: (note, vector_key(fingerprint, note)) for ordinal, note in rows.items()}
 
 
 def _blanked(commits: Sequence[Commit], source: Reader, replica: Reader) -> list[Commit]:
-    """The commits that the replica has, and an erasure among new ones has blanked since."""
+    """The commits that the replica has and that an erasure, which is among the new ones, has blanked since."""
     if not any(isinstance(change, Erasure) for commit in commits for change in commit.changes):
         return []
     pairs = zip(source.commits(upto=replica.head()), replica.commits(), strict=True)
@@ -139,7 +139,7 @@ def _blanked(commits: Sequence[Commit], source: Reader, replica: Reader) -> list
 
 
 def _before(source: Reader, replica: Reader) -> dict[str, dict[str, Any]]:
-    """The fields of the replica's notes by its own journal, where an erasure has blanked them in the memory's."""
+    """The fields of the replica's notes by its own journal, if an erasure has blanked the memory's; else empty."""
     if source.erased() <= replica.erased():
         return {}
     return {note_id: fields for note_id, (_, fields) in _as_pushed(replica).notes.items()}
@@ -148,8 +148,8 @@ def _before(source: Reader, replica: Reader) -> dict[str, dict[str, Any]]:
 def _as_pushed(replica: Reader) -> State:
     """The notes and links that a replica's own journal amounts to, whatever people have changed in its graph.
 
-    The journal is added up, not replayed step by step: if a push of an erasure was broken off, what changes say of
-    before is blanked in some commits, and not yet in those that it comes from.
+    The journal is added up and not replayed step by step: if a push of an erasure was interrupted, the values of before
+    are blanked in some commits, while the earlier commits still have them.
     """
     sum_ = Effects()
     for commit in replica.commits():
@@ -172,7 +172,7 @@ def _expect_same_journal(source: Reader, replica: Replica) -> None:
     """Refuse a replica of another memory.
 
     Raises:
-        InputError: it is one, or a memory of its own.
+        InputError: it is a replica of another memory, or not a replica.
     """
     head = replica.head()
     if not head:
@@ -205,11 +205,11 @@ def _expect_same_journal(source: Reader, replica: Replica) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What people changed in the graph: a field of a note, or a link.
+    """Something that people changed in the graph: a field of a note, or a link.
 
-    ``before`` is what the memory had when it was pushed, ``graph`` what stands in the graph, ``memory`` what the memory
-    has by now. Where that is neither of both, the edit is a ``conflict``. For a link, ``field`` is its kind, and the
-    values hold weight and reason, or are None where it is not there.
+    ``before`` is the value that the memory had when it was pushed, ``graph`` the value in the graph, and ``memory`` the
+    value that the memory has now. If the last is neither of the others, the edit is a ``conflict``. For a link,
+    ``field`` is its kind, and a value has its weight and reason, or is None if there is no such link.
     """
 
     what: Literal["note", "link"]
@@ -222,13 +222,13 @@ class Edit:
 
     @property
     def conflict(self) -> bool:
-        """Whether the memory has changed the same thing, to something else."""
+        """Whether the memory has changed the same thing, to another value."""
         return self.memory not in (self.before, self.graph)
 
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What was changed by hand in a replica's graph, and what of it can't be taken over, with the reasons."""
+    """What people changed in a replica's graph: the edits that can be taken over, and the others with the reasons."""
 
     edits: tuple[Edit, ...]
     refused: tuple[Problem, ...]
@@ -249,19 +249,19 @@ def _edits(source: Reader, replica: Replica) -> Edits:
         _expect_same_journal(source, replica)
     known = {note.id: note for note in Snapshot(source, replica.head()).notes()}
     now = {note.id: note for note in source.notes()}
-    base = _as_pushed(replica)  # and not as the memory has it: an erasure since may have blanked that
+    base = _as_pushed(replica)  # by the replica's journal, since an erasure may have blanked the memory's
     notes, strange = replica.as_edited()
-    erased = source.erased()  # such a note goes from the graph by the next push
-    drawn = {note.id: (note, tags) for note, tags in notes if note.id not in erased}
+    erased = source.erased()  # the next push removes these notes from the graph
+    present = {note.id: (note, tags) for note, tags in notes if note.id not in erased}
     edits: list[Edit] = []
     refused = list(strange)
-    for note_id, (note, tags) in drawn.items():
+    for note_id, (note, tags) in present.items():
         if note_id in known and note_id in base.notes:
             refused += _unchangeable(note, known[note_id])
             edits += _fields_edited(note, tags, base.notes[note_id][1], now.get(note_id))
         else:
             refused.append(Problem.of_note(note_id, "it was made in the graph: add it to the memory"))
-    gone = known.keys() - drawn.keys() - {problem.note_id for problem in strange}
+    gone = known.keys() - present.keys() - {problem.note_id for problem in strange}
     for note_id in sorted(gone):
         reason = "it was deleted in the graph: forget it in the memory, or bring it back by push --rebuild"
         refused.append(Problem.of_note(note_id, reason))
@@ -276,7 +276,7 @@ def _edits(source: Reader, replica: Replica) -> Edits:
 
 
 def _refusal(edit: Edit, now: Mapping[str, Note]) -> str:
-    """Why an edit can't be taken over into notes as they are now; "" where it can, or where nothing is to be done."""
+    """Why an edit can't be taken over into the notes as they are now; "" if it can, or if there is nothing to do."""
     if edit.memory == edit.graph:
         return ""
     there = edit.note_id in now and (edit.target_id is None or edit.target_id in now)
@@ -294,18 +294,18 @@ def _unchangeable(note: Note, known: Note) -> Iterator[Problem]:
             yield Problem.of_note(note.id, reason)
 
 
-def _fields_edited(note: Note, drawn: frozenset[str], before: Mapping[str, Any], now: Note | None) -> Iterator[Edit]:
+def _fields_edited(note: Note, tags: frozenset[str], before: Mapping[str, Any], now: Note | None) -> Iterator[Edit]:
     graph = revisable_fields(note)
     memory = {} if now is None else revisable_fields(now)
-    if drawn != {tag for tag in before["tags"] if tag and len(tag) <= _LONGEST}:
-        kept = [tag for tag in before["tags"] if tag in drawn or len(tag) > _LONGEST]
-        graph["tags"] = [*kept, *sorted(drawn.difference(kept))]
+    if tags != {tag for tag in before["tags"] if tag and len(tag) <= _LONGEST}:
+        kept = [tag for tag in before["tags"] if tag in tags or len(tag) > _LONGEST]
+        graph["tags"] = [*kept, *sorted(tags.difference(kept))]
     for name in NOTE_FIELDS.by_hand:
         if graph[name] != before[name]:
             yield Edit("note", note.id, name, before[name], graph[name], memory.get(name))
 
 
-_LONGEST = 500  # characters of a tag that has a node; see ``store.neo4j.rows``
+_LONGEST = 500  # characters: a longer tag has no node in the graph; see ``store.neo4j.rows``
 
 
 def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str]) -> tuple[list[Edit], list[Problem]]:
@@ -329,12 +329,12 @@ def _links_edited(base: State, source: Reader, replica: Replica, gone: Set[str])
 
 
 def _side(link: Mapping[str, Any]) -> dict[str, Any]:
-    """What people may change of a link."""
-    return {**{name: link[name] for name in LINK_FIELDS.by_hand}, "reason": link["reason"] or _DRAWN}
+    """The fields of a link that people may change."""
+    return {**{name: link[name] for name in LINK_FIELDS.by_hand}, "reason": link["reason"] or _NO_REASON}
 
 
 def unusable(edit: Edit, known: Note | None) -> str:
-    """Why an edit can't be taken over; "" where it can."""
+    """Why an edit can't be taken over; "" if it can."""
     try:
         if edit.what == "note":
             if known is None:
@@ -352,7 +352,7 @@ def unusable(edit: Edit, known: Note | None) -> str:
 
 
 def changed_since(edit: Edit, reader: Reader) -> str:
-    """What the memory has by now in place of what it had when the edit was found; "" if it is that, or the edit's."""
+    """The value that the memory has now; "" if it is still the one that the edit was found with, or the edit's own."""
     if edit.what == "note":
         notes = reader.notes([edit.note_id])
         memory = revisable_fields(notes[0])[edit.field] if notes else None
@@ -364,14 +364,14 @@ def changed_since(edit: Edit, reader: Reader) -> str:
 
 
 def as_link(edit: Edit) -> Link:
-    """The link that an edit has drawn, or changed."""
+    """The link that an edit has made or changed."""
     kind: LinkKind = edit.field  # type: ignore[assignment]  # checked by the model
     return Link(source_id=edit.note_id, target_id=edit.target_id or "", kind=kind, created_by="user", **edit.graph)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a memory and its replica hold, counted, and where they differ: nothing in ``problems`` means nowhere."""
+    """The sizes of a memory and its replica, and their differences; if ``problems`` is empty, there are none."""
 
     memory: Mapping[str, int]
     graph: Mapping[str, int]
@@ -423,14 +423,14 @@ def _journals_differ(source: Reader, replica: Reader, head: int) -> Iterator[Pro
 
 
 def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
-    """Where the graph is not what the memory was when it was last pushed."""
+    """The places at which the graph is not what the memory was when it was last pushed."""
     known = {note.id: note for note in base.notes()}
     sound, strange = replica.as_edited()
     yield from strange
-    held = {note.id: note for note, _ in sound}
+    shown = {note.id: note for note, _ in sound}
     unread = {problem.note_id for problem in strange}
-    for note_id in sorted((known.keys() | held.keys()) - unread):
-        ours, theirs = known.get(note_id), held.get(note_id)
+    for note_id in sorted((known.keys() | shown.keys()) - unread):
+        ours, theirs = known.get(note_id), shown.get(note_id)
         if ours is None or theirs is None:
             reason = "the memory has no such note: push, or push --rebuild"
             reason = "it is missing in the graph: push --rebuild" if theirs is None else reason
@@ -440,18 +440,18 @@ def _states_differ(base: Reader, replica: Replica) -> Iterator[Problem]:
             fields = [name for name in dumps[0] if dumps[0][name] != dumps[1][name]]
             reason = f"{', '.join(fields)} differ in the graph: pull, or push --rebuild"
             yield Problem.of_note(note_id, reason)
-    links, drawn = ({link.key: link for link in reader.links()} for reader in (base, replica))
-    for key in sorted(links.keys() | drawn.keys()):
-        if links.get(key) != drawn.get(key):
+    links, linked = ({link.key: link for link in reader.links()} for reader in (base, replica))
+    for key in sorted(links.keys() | linked.keys()):
+        if links.get(key) != linked.get(key):
             reason = "it differs in the graph: pull, or push --rebuild"
             yield Problem(place=f"the {key[2]} link from note {key[0]} to note {key[1]}", reason=reason)
     topics, grown = ({i: asdict(row) for i, row in reader.topics().items()} for reader in (base, replica))
     for topic_id in sorted(topics.keys() | grown.keys()):
         if topics.get(topic_id) != grown.get(topic_id):
             yield Problem(place=f"topic {topic_id}", reason="it differs in the graph: push --rebuild")
-    places, seats = base.places(), replica.places()
-    for note_id in sorted(places.keys() | seats.keys()):
-        if places.get(note_id) != seats.get(note_id):
+    places, placed = base.places(), replica.places()
+    for note_id in sorted(places.keys() | placed.keys()):
+        if places.get(note_id) != placed.get(note_id):
             yield Problem(place=f"the place of note {note_id}", reason="it differs in the graph: push --rebuild")
 
 
@@ -475,17 +475,17 @@ def _pieces(keys: Iterable[str]) -> Iterator[list[str]]:
 
 
 def promote(replica: Replica) -> None:
-    """Make a replica a memory of its own, which is written to from now on.
+    """Turn a replica into a primary, which can be written to from now on.
 
     Raises:
-        InputError: people have changed its graph, so that it is not what its journal says; or there is no replica.
+        InputError: there is no replica, or people have changed its graph, so that it differs from its journal.
     """
     if replica.role != "replica":
         raise InputError("there is no replica in that namespace: push a memory to it first")
     found = find_edits(replica, replica)
     if n := len(found.edits) + len(found.refused):
         raise InputError(
-            f"{n} changes were made in the graph, of which its journal knows nothing: pull them into the memory it"
-            " comes from, or take them back by push --rebuild"
+            f"{n} changes were made in the graph that its journal does not have: pull them into the memory it comes"
+            " from, or take them back by push --rebuild"
         )
     replica.promote()

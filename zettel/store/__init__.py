@@ -1,1 +1,1 @@
-"""Where memories are kept: one file an implementation."""
+"""The stores of memories: each implementation is a module or a package in this folder."""

@@ -1,4 +1,4 @@
-"""What every store does the same way: numbering commits, and making sense of what it holds."""
+"""What every store does the same way: numbering commits, and turning errors of reading into zettel's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zettel.protocols import Draft
 
 
 def numbered(draft: Draft, head: int, now: datetime, last: datetime | None) -> Commit:
-    """A draft as the commit after ``head``, made ``now``: not before ``last``, the time of the commit before it."""
+    """A draft as the commit after ``head``, made ``now``, but not before ``last``, the time of the commit before it."""
     number = head + 1
     changes = tuple(c.model_copy(update={"id": f"{number}.{i}"}) for i, c in enumerate(draft.changes, 1))
     at = now if last is None else max(now, last)  # a clock set back must not reorder the journal
@@ -21,7 +21,7 @@ def numbered(draft: Draft, head: int, now: datetime, last: datetime | None) -> C
 
 @contextmanager
 def making_sense(place: str, remedy: str) -> Iterator[None]:
-    """Turn the errors of making sense of what a store holds into ours."""
+    """Turn the errors that unreadable data of a store raise into zettel's own."""
     try:
         yield
     except ZettelError:

@@ -1,4 +1,4 @@
-"""An SQLite file as zettel uses it: opening and migrating it, transactions, and its errors as ours."""
+"""An SQLite file as zettel uses it: opening and migrating it, transactions, and SQLite's errors as zettel's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zettel.errors import (
 )
 from zettel.store._shared import making_sense
 
-APPLICATION_ID = 0x5A45544C  # "ZETL": tells a zettel memory from another program's database
+APPLICATION_ID = 0x5A45544C  # "ZETL", which distinguishes a zettel memory from another program's database
 
 
 #: The answer of SQLite if it can't make the shared-memory file that reading in WAL mode needs.
@@ -36,7 +36,7 @@ def _v1_tables(db: sqlite3.Connection) -> None:
         "CREATE TABLE namespaces (ns INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
         """CREATE TABLE commits (ns INTEGER NOT NULL, id INTEGER NOT NULL, at TEXT NOT NULL, cause TEXT NOT NULL,
            payload BLOB NOT NULL, PRIMARY KEY (ns, id))""",
-        # A row is written once; `present` and `fields` are what the journal has made of the note by now.
+        # A row is written once, except `present` and `fields`, which are what the journal has made of the note.
         """CREATE TABLE notes (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
            time TEXT, time_precision TEXT, speaker TEXT, conversation TEXT, session TEXT, sources TEXT NOT NULL,
            vector TEXT NOT NULL, created INTEGER NOT NULL, present INTEGER NOT NULL, fields TEXT NOT NULL,
@@ -61,12 +61,12 @@ def _v1_tables(db: sqlite3.Connection) -> None:
 
 def _v2_topics(db: sqlite3.Connection) -> None:
     for statement in (
-        "ALTER TABLE notes ADD COLUMN topic INTEGER",  # where the note is in the tree
-        # The row of a topic that is gone stays, without its name, so that its id is never given again.
+        "ALTER TABLE notes ADD COLUMN topic INTEGER",  # the leaf that the note is in
+        # The row of a removed topic stays, without its name, so that its id is never used again.
         """CREATE TABLE topics (ns INTEGER NOT NULL, id INTEGER NOT NULL, parent INTEGER, number INTEGER NOT NULL,
            name TEXT NOT NULL, named_at INTEGER NOT NULL, present INTEGER NOT NULL,
            PRIMARY KEY (ns, id)) WITHOUT ROWID""",
-        # How often a note was revised for triggers of a day.
+        # The number of revisions of a note whose triggers are of one day.
         """CREATE TABLE rewrites (ns INTEGER NOT NULL, ordinal INTEGER NOT NULL, day TEXT NOT NULL, n INTEGER NOT NULL,
            PRIMARY KEY (ns, ordinal, day)) WITHOUT ROWID""",
     ):
@@ -74,26 +74,26 @@ def _v2_topics(db: sqlite3.Connection) -> None:
 
 
 def _v3_link_fields(db: sqlite3.Connection) -> None:
-    # What a link holds beside weight, reason and created_by, but what has its default: as JSON, as of a note.
+    # The other fields of a link, without those that have their default, as JSON, in the same form as those of a note.
     db.execute("ALTER TABLE links ADD COLUMN fields TEXT NOT NULL DEFAULT '{}'")
 
 
-#: Step n brings a file from version n - 1 to n. A step that was released never changes; a new one is added behind it.
+#: Step n brings a file from version n - 1 to n. A released step never changes; a new one is added at the end.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_v1_tables, _v2_topics, _v3_link_fields)
 
 
 class SQLiteFile:
-    """The file at ``address``, open: in WAL mode, every commit synced, freed pages zeroed; or for reading only."""
+    """The open file at ``address``: in WAL mode, commits synced and freed pages zeroed; or for reading only."""
 
     def __init__(self, address: str, *, read_only: bool, busy_timeout_s: float) -> None:
         self.address = address
         self.read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self._is_alone = False
-        self._is_inside = True  # in a transaction, or in the opening, that will end it
+        self._is_inside = True  # whether code is running that will end an open transaction; opening the file counts
         self._is_at_one_head = False
-        self._known_head: int | None = None  # inside ``at_one_head``, once it is read
-        self._file: tuple[int, int] | None = None  # until it is known to be there
+        self._known_head: int | None = None  # known inside ``at_one_head``, once it is read
+        self._file: tuple[int, int] | None = None  # the file's identity; None until the file exists
         with self._errors():
             self._db = self._connect()
             try:
@@ -105,10 +105,10 @@ class SQLiteFile:
         self._file = None if address == ":memory:" else _identity(address)
 
     def _expect_same_file(self) -> None:
-        """Refuse to write into a file that is not the one its path leads to any more.
+        """Refuse to write into an open file that was deleted or replaced, since nobody would find what is written.
 
         Raises:
-            StoreError: the file was deleted or replaced: what would be written into it would be found by nobody.
+            StoreError: it was deleted or replaced.
         """
         found = _identity(self.address)
         if self._file in (None, found):
@@ -127,7 +127,7 @@ class SQLiteFile:
         return True
 
     def close(self) -> None:
-        """Let go of the file; a second call does nothing."""
+        """Close the file; a second call does nothing."""
         self._db.close()
 
     # ---------------------------------------------------------------- opening
@@ -151,8 +151,8 @@ class SQLiteFile:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY or _size(f"{path}-wal"):
                 raise
-            # The shared-memory file can't be made beside it. Nobody is writing now, but its owner may at any time, and
-            # would not know of this reader: so a copy is read.
+            # SQLite's shared-memory file can't be made beside the file. Nobody is writing now, but the owner may at any
+            # time, and would not know of this reader. So a copy is read.
             db.close()
             db = connect(":memory:")
             with closing(connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as file:
@@ -161,7 +161,7 @@ class SQLiteFile:
 
     def _prepare(self) -> None:
         db = self._db
-        # In this order: another process may be making the file just now, and its tables come with its id.
+        # In this order, since another process may be making the file now, and writes its tables together with the id.
         empty = self._one("SELECT count(*) FROM sqlite_master")[0] == 0
         version, application = self._one("PRAGMA user_version")[0], self._one("PRAGMA application_id")[0]
         if application != APPLICATION_ID and not empty:
@@ -185,7 +185,7 @@ class SQLiteFile:
             self._migrate(version)
 
     def _use_wal(self) -> None:
-        """Switch a new file to WAL. Where two processes do so at once, SQLite gives up at once: so wait here."""
+        """Switch a new file to WAL. If two processes do so at once, SQLite gives up without waiting, so this waits."""
         end = time.monotonic() + self._busy_timeout_s
         while True:
             try:
@@ -212,11 +212,11 @@ class SQLiteFile:
         return row
 
     def _many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Run a statement with each of some rows of values; returns how many rows of the table it changed."""
+        """Run a statement with each row of values; returns the number of rows of the table that it changed."""
         return self._db.executemany(statement, rows).rowcount if rows else 0
 
     def _each(self, update: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run an update with each of some rows of values, which must find one row of the table for each."""
+        """Run an update with each row of values; each must change exactly one row of the table."""
         if self._many(update, rows) != len(rows):
             raise self._missing()
 
@@ -229,7 +229,7 @@ class SQLiteFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        """See ``protocols.Store``. This is a write transaction; transactions inside it join it."""
         with self._errors(), self._transaction():
             self._is_alone = True
             try:
@@ -243,7 +243,7 @@ class SQLiteFile:
             yield
             return
         self._end_left_over()
-        try:  # before it begins: an interrupt may come as it has begun
+        try:  # entered before the transaction begins, since an interrupt may come right after that
             self._is_inside = True
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -256,36 +256,36 @@ class SQLiteFile:
         self._is_inside = False
 
     def _end_left_over(self) -> None:
-        """Roll back a transaction that nobody is in any more: an interrupt came while it was to be ended."""
+        """Roll back a transaction that was left open, because an interrupt came while it was being ended."""
         if not self._is_inside and self._db.in_transaction:
             self._rolled_back()
             self._db.execute("ROLLBACK")
 
     @contextmanager
     def at_one_head(self) -> Iterator[None]:
-        """See ``protocols.Reader``. A read transaction, which in WAL mode keeps no writer waiting."""
+        """See ``protocols.Reader``. This is a read transaction; in WAL mode, no writer waits for it."""
         if self._is_inside:
             yield
             return
-        try:  # before it begins: an interrupt may come as it has begun
+        try:  # entered before the transaction begins, since an interrupt may come right after that
             with self._errors():
                 self._known_head, self._is_inside, self._is_at_one_head = None, True, True
                 self._db.execute("BEGIN")
             yield
         finally:
             self._known_head, self._is_inside, self._is_at_one_head = None, False, False
-            try:  # without _errors, which would take it for one that was left over
+            try:  # without _errors, which would take this transaction for one that was left open
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise self._translated(error) from error
 
     def _rolled_back(self) -> None:
-        """Called where a transaction ends in a roll-back: what was learned inside it is not so."""
+        """Called after a roll-back: what was learned inside the transaction is not true."""
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the remedy."""
+        """Turn SQLite's errors into zettel's own, which name the remedy."""
         try:
             self._end_left_over()
             yield
@@ -311,7 +311,7 @@ class SQLiteFile:
             return ReadOnlyError(
                 f"{where} can't be written (file, folder or disk is read-only): open it read_only=True"
             )
-        damaged = "no such ", "Could not decode "  # a schema without its tables, text that is no UTF-8
+        damaged = "no such ", "Could not decode "  # a table is missing, or a text is not UTF-8
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith(damaged):
             return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
         reason = f"{error}, {name or type(error).__name__}"
@@ -319,7 +319,7 @@ class SQLiteFile:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from any other that comes to its place: device and number; None if there is none."""
+    """The identity of the file at a path: device and file number; None if there is no file."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""A memory in an SQLite file, as it is read."""
+"""Reading a memory in an SQLite file."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from zettel.model import (
 from zettel.protocols import Passages, TopicRow
 from zettel.store._sqlite_file import SQLiteFile
 
-_CHUNK = 500  # names a statement may hold; SQLite's own bound is far above, its planner's patience is not
+_CHUNK = 500  # a statement names at most so many values; SQLite allows far more, but plans those badly
 
 
 class SQLiteReader(SQLiteFile):
-    """See ``protocols.Reader``. What it has learned of ids and topics it keeps, and brings up to date."""
+    """See ``protocols.Reader``. It keeps the ids and topics that it has read, and brings them up to date."""
 
     def __init__(self, address: str, *, namespace: str, read_only: bool, busy_timeout_s: float) -> None:
         self.namespace = namespace
         self._ids: dict[int, str] = {}
-        self._newest = 0  # the highest ordinal among them
+        self._newest = 0  # the highest ordinal among the known ones
         self._ordinals: dict[str, int] = {}
-        self._ns: int | None = None  # looked up when first needed
+        self._ns: int | None = None  # looked up when it is first needed
         self._topics: dict[int, TopicRow] = {}
-        self._topics_head: int | None = None  # the head at which they are so; None: not known
+        self._topics_head: int | None = None  # the head that the topics are of; None if they are not known
         super().__init__(address, read_only=read_only, busy_timeout_s=busy_timeout_s)
 
     def _namespace(self) -> int | None:
@@ -122,7 +122,7 @@ class SQLiteReader(SQLiteFile):
         with self.at_one_head():
             topics = self._topics_at(self.head())
             with self._errors():
-                # Sorted here, not there: ORDER BY leads the planner off the index of ids.
+                # Sorted afterwards, since ORDER BY would keep the planner from using the index of ids.
                 rows = self._db.execute(
                     f"""SELECT n.topic, n.id, n.ordinal, n.text, n.time, n.time_precision, n.speaker, n.sources,
                         n.fields, c.at FROM notes n JOIN commits c ON c.ns = n.ns AND c.id = n.created
@@ -170,17 +170,17 @@ class SQLiteReader(SQLiteFile):
                 rows = {
                     row[:3]: row
                     for chunk in chunks(self._ordinals_of(ids))
-                    # Left to itself, the planner reads the whole namespace to find those that point to a note.
+                    # Without INDEXED BY, the planner reads the whole namespace to find the links to a note.
                     for end in ("WHERE source", "INDEXED BY links_to WHERE target")
                     for row in self._db.execute(f"{query} {end} IN {marks(chunk)} AND {condition}", (*chunk, *values))
                 }
             if not all(source in self._ids and target in self._ids for source, target, _ in rows):
-                self._sync_ids()  # one of a note that has just arrived
+                self._sync_ids()  # a link of a note that has just arrived
         with self._reading():
             return sorted(map(self._link, rows.values()), key=_link_key)
 
     def _ordinals_of(self, ids: Iterable[str]) -> list[int]:
-        """The ordinals of notes by id; those that never arrived are passed over."""
+        """The ordinals of notes by id; notes that never arrived are skipped."""
         wanted = dict.fromkeys(ids)
         if not all(note_id in self._ordinals for note_id in wanted):
             self._sync_ids()
@@ -199,7 +199,7 @@ class SQLiteReader(SQLiteFile):
             return dict(self._topics_at(self.head()))
 
     def _topics_at(self, head: int) -> dict[int, TopicRow]:
-        """The topics present, read again where others have moved the head."""
+        """The present topics; they are read again if others have moved the head."""
         if head != self._topics_head:
             query = "SELECT id, parent, number, name, named_at FROM topics WHERE ns = ? AND present"
             with self._errors():
@@ -270,15 +270,15 @@ class SQLiteReader(SQLiteFile):
     # --------------------------------------------------------------- learning
 
     def _sync_ids(self) -> None:
-        """Learn the ordinals of notes that arrived since the last look; an id's newest ordinal wins.
+        """Read the ordinals of notes that arrived since the last call; an id's newest ordinal wins.
 
-        Called after rows are read, it knows all notes they speak of.
+        If it is called after rows are read, all notes in these rows are known.
         """
-        # One statement, so one moment: a note that another process erases goes from one table to the other.
+        # It must be one statement, since a note that another process erases moves from one table to the other.
         query = """SELECT ordinal, id FROM notes WHERE ns = ?1 AND ordinal > ?2
                    UNION ALL SELECT ordinal, id FROM erased WHERE ns = ?1 AND ordinal > ?2"""
         rows = self._db.execute(query, (self._ns, self._newest)).fetchall()
-        for ordinal, note_id in sorted(rows):  # so that what is left when this is broken off is learned the next time
+        for ordinal, note_id in sorted(rows):  # in order, so that after an interrupt the rest is learned the next time
             self._learn(ordinal, note_id)
 
     def _rolled_back(self) -> None:
@@ -303,7 +303,7 @@ def _ordinal(note: Note) -> int:
 
 def _note(address: str, row: list[Any]) -> Note:
     note_id, ordinal, text, time, precision, speaker, sources, fields, created = row
-    # With every field given, pydantic need not look up what the others are.
+    # All fields are given, so pydantic need not look up any defaults.
     values = {**NOTE_FIELDS.defaults(), **parsed_fields(json.loads(fields))}
     return Note.model_construct(
         id=note_id, ordinal=ordinal, text=text, time=datetime.fromisoformat(time) if time else None,
@@ -316,12 +316,12 @@ _NO_SOURCE = Source().model_dump()
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """Values in lists that one statement may name."""
+    """Divide values into lists that are short enough for one statement."""
     values = list(values)
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
 
 def marks(values: list[Any]) -> str:
-    """The placeholders of a list of values."""
+    """The placeholders for a list of values."""
     return f"({','.join('?' * len(values))})"

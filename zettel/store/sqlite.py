@@ -42,7 +42,7 @@ SCHEMES = ("",)
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> SQLiteStore:
-    """Open, and where needed create, the memory at ``address``: a path, or ":memory:".
+    """Open the memory at ``address``, a path or ":memory:", and create it if it does not exist.
 
     Raises:
         StoreError: it can't be opened; the subclass and the message say why.
@@ -83,13 +83,13 @@ class SQLiteStore(SQLiteReader):
             if sum_.erasures:
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('flush', 'owed')")
         self._follow(commit.id, sum_.topics)
-        if not self._is_alone:  # else it is not durable yet
+        if not self._is_alone:  # inside ``alone``, the commit is not durable yet
             self._flush(erased=bool(sum_.erasures))
         return commit
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        """See ``protocols.Store``. This is a write transaction; transactions inside it join it."""
         with super().alone():
             before = self.erased()
             yield
@@ -97,10 +97,10 @@ class SQLiteStore(SQLiteReader):
         self._flush(erased=erased)
 
     def _flush(self, *, erased: bool) -> None:
-        """Leave nothing of erased notes in the write-ahead log.
+        """Remove what is left of erased notes from the write-ahead log.
 
         Raises:
-            StoreError: something was ``erased`` just now, and another process keeps old pages of it.
+            StoreError: a note was ``erased`` just now, and another process keeps old pages of it.
         """
         if not self._flushed() and erased:
             raise StoreError(
@@ -109,7 +109,7 @@ class SQLiteStore(SQLiteReader):
             )
 
     def _follow(self, commit: int, topics: Mapping[int, TopicRow | None]) -> None:
-        """Bring the topics known up to a commit just written, so that they need not be read again."""
+        """Bring the known topics up to the commit that was just written, so that they need not be read again."""
         if self._topics_head != commit - 1:
             return
         for topic_id, row in topics.items():
@@ -120,7 +120,7 @@ class SQLiteStore(SQLiteReader):
         self._topics_head = commit
 
     def _check_vectors(self, draft: Draft) -> None:
-        """A vector that the plan found in the store may have gone with a note that another namespace erased."""
+        """Check that the vectors that the plan found are still there: another namespace may have erased their note."""
         found: set[str] = set()
         for chunk in chunks({key for _, key in draft.arrivals} - draft.passages.keys()):
             query = f"SELECT key FROM vectors WHERE key IN {marks(chunk)}"
@@ -157,9 +157,9 @@ class SQLiteStore(SQLiteReader):
     # ---------------------------------------------------------------- writing
 
     def _write(self, commits: Sequence[Commit], arrivals: Arrivals, erased: Set[str] = frozenset()) -> Effects:
-        """Write commits in a row, and what they amount to, into the tables that hold the present state.
+        """Write consecutive commits, and their effects into the tables of the present state.
 
-        Of ``erased`` notes only the erasure is applied: their rows are gone already.
+        The only change of an ``erased`` note that is applied is its erasure, since its rows are gone already.
         """
         if self._ns is None:
             self._db.execute("INSERT OR IGNORE INTO namespaces (name) VALUES (?)", (self.namespace,))
@@ -203,7 +203,7 @@ class SQLiteStore(SQLiteReader):
                 raise self._missing()
 
     def _write_notes(self, sum_: Effects, arrivals: Arrivals) -> None:
-        """Write which notes are there, with their fields and places; those that go before those that take their id."""
+        """Write which notes are present, with fields and places; a note is removed before another one takes its id."""
         old = [note for note in sum_.notes.values() if not note.new]
         update = "UPDATE notes SET present = ?, fields = ?, topic = ? WHERE ns = ? AND ordinal = ? AND id = ?"
         out = [(*_shown(note, sum_), self._ns, note.ordinal, note.note_id) for note in old if note.fields is None]
@@ -242,7 +242,7 @@ class SQLiteStore(SQLiteReader):
         )
 
     def _delete_links(self, sum_: Effects) -> None:
-        """Delete links that go, and those of which an end has come again, under another ordinal."""
+        """Delete the links that are removed, and those with an end that came again under another ordinal."""
         gone = [
             self._link_key(key)
             for key, link in sum_.links.items()
@@ -265,7 +265,7 @@ class SQLiteStore(SQLiteReader):
     # --------------------------------------------------------------- counting
 
     def _count(self, sum_: Effects) -> None:
-        """Count revisions by the day of their trigger; not if the trigger is erased, or the revised note."""
+        """Count revisions by the day of their trigger, unless the trigger or the revised note is erased."""
         self._add_counts(
             (revision.note_id, self._ordinals[revision.trigger])
             for revision, _, _ in sum_.revisions
@@ -273,7 +273,7 @@ class SQLiteStore(SQLiteReader):
         )
 
     def _uncount(self, note_id: str) -> None:
-        """Take what a note has triggered out of the counts: the day on which it happened goes with it."""
+        """Subtract the revisions that a note triggered from the counts: its day is not known after the erasure."""
         ordinal, triggered = 0, []
         for change in (change for commit in self.commits_of(note_id) for change in commit.changes):
             if isinstance(change, NoteChange) and change.note_id == note_id:
@@ -283,7 +283,7 @@ class SQLiteStore(SQLiteReader):
         self._add_counts(triggered, -1)
 
     def _add_counts(self, revised: Iterable[tuple[str, int]], n: int = 1) -> None:
-        """Count each of some notes ``n`` times more, on the day of the note of an ordinal, if both are there."""
+        """Add ``n`` to the count of each revised note on the day of its trigger (an ordinal), if both have rows."""
         revised = Counter(revised)
         if not revised:
             return
@@ -301,7 +301,7 @@ class SQLiteStore(SQLiteReader):
     # ---------------------------------------------------------------- erasing
 
     def _erase(self, note_id: str, commit: int) -> None:
-        """Drop every row of the note, under any ordinal it ever had, and its vectors where nothing else uses them."""
+        """Delete every row of the note, under all its ordinals, and its vectors if no other note uses them."""
         query = "SELECT DISTINCT vector FROM notes WHERE ns = ? AND id = ?"
         keys = self._db.execute(query, (self._ns, note_id)).fetchall()
         self._uncount(note_id)
@@ -318,10 +318,10 @@ class SQLiteStore(SQLiteReader):
         self._many(unused, keys)
 
     def _flushed(self) -> bool:
-        """Whether nothing of an erased note is left in the write-ahead log, after doing what can be done about it.
+        """Empty the write-ahead log if it may have pages of an erased note; returns whether nothing is left of them.
 
-        Until the log is moved into the file and emptied, it holds the pages from before. That a flush is owed stands in
-        the file itself, so that whoever opens it next makes up for one that a reader or a crash prevented.
+        The log has the old pages until it is moved into the file and emptied. The file itself records that this is to
+        be done. So if a reader or a crash prevents it, the next process that opens the file does it.
         """
         if self._db.execute("SELECT 1 FROM meta WHERE key = 'flush'").fetchone() is None:
             return True
@@ -344,11 +344,11 @@ class SQLiteStore(SQLiteReader):
             super().close()
 
 
-_STORE: Callable[..., Store] = SQLiteStore  # so that it is checked against the protocol
+_STORE: Callable[..., Store] = SQLiteStore  # so that mypy checks it against the protocol
 
 
-_AT_ONCE = 20_000  # changes added up before they are written
-_LINK_COLUMNS = "weight", "reason", "created_by"  # all others stand together, as JSON
+_AT_ONCE = 20_000  # about so many changes are added up and then written
+_LINK_COLUMNS = "weight", "reason", "created_by"  # all other fields are in one column, as JSON
 
 
 def _shown(note: Presence, sum_: Effects) -> tuple[int, str, int | None]:
@@ -359,5 +359,5 @@ def _shown(note: Presence, sum_: Effects) -> tuple[int, str, int | None]:
 
 
 def _packed(table: FieldTable, fields: dict[str, Any]) -> str:
-    """Fields of a note or a link as JSON, without those that have their default value."""
+    """The fields of a note or a link as JSON; fields with their default value are left out."""
     return json.dumps(table.slim(fields), separators=(",", ":"), ensure_ascii=False)

@@ -12,7 +12,7 @@ ON CREATE SET m.head = 0, m.role = $role, m.origin = $origin, m.caption = $names
               m.last_ordinal = 0, m.last_topic = 0
 SET m.locked = true REMOVE m.locked
 FOREACH (_ IN CASE WHEN m.head = 0 THEN [1] ELSE [] END | SET m.role = $role, m.origin = $origin)"""
-HELD = "MATCH (m:Memory {namespace: $namespace}) RETURN m.head, m.role, m.last_ordinal, m.last_topic"
+MEMORY_STATE = "MATCH (m:Memory {namespace: $namespace}) RETURN m.head, m.role, m.last_ordinal, m.last_topic"
 ADVANCE = """
 MATCH (m:Memory {namespace: $namespace})
 SET m.head = $head, m.last_ordinal = $last_ordinal, m.last_topic = $last_topic,
@@ -27,9 +27,9 @@ SET n.commits = coalesce(n.commits, []) + item[1] RETURN item[0]"""
 PASSAGES = """
 UNWIND $items AS item MERGE (p:Passage {key: item.key, number: item.number})
 ON CREATE SET p.span = item.span, p.data = item.data, p.embedding = item.embedding
-ON MATCH SET p.key = item.key"""  # which takes its lock
-HOLD = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked"
-HELD_VECTORS = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) RETURN count(p)"
+ON MATCH SET p.key = item.key"""  # setting it locks the node
+LOCK_VECTORS = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) SET p.locked = true REMOVE p.locked"
+COUNT_VECTORS = "UNWIND $keys AS key MATCH (p:Passage {key: key, number: 0}) RETURN count(p)"
 DROP_VECTORS = """
 UNWIND $keys AS key MATCH (p:Passage {key: key}) WHERE p.number >= 0 SET p.locked = true REMOVE p.locked
 WITH p WHERE NOT EXISTS { MATCH (n:Note {vector_key: p.key}) } AND NOT EXISTS { MATCH (n:Removed {vector_key: p.key}) }
@@ -72,7 +72,7 @@ CAME = """
 UNWIND $items AS item MATCH (c:Commit {{namespace: $namespace, id: item.commit}})
 MATCH (n:Note {{namespace: $namespace, id: item.id}}) CREATE (c)-[:{verb}]->(n)"""
 
-# ----------------------------------------------------------------- what surrounds
+# ------------------------------------------ tags, entities, people, sessions, sources
 
 _NOTE = "UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item[0]})"
 TAGGED = f"""
@@ -89,7 +89,7 @@ UNMENTION = f"""
 WITH DISTINCT e WHERE e.namespace = $namespace AND NOT EXISTS {{ (e)<-[:MENTIONS]-() }} DETACH DELETE e"""
 NAMES = """
 UNWIND $items AS item MERGE (x:{label} {{namespace: $namespace, name: item}}) ON CREATE SET x.caption = item"""
-PLACES = """
+ORIGINS = """
 UNWIND $items AS item MERGE (x:{label} {{namespace: $namespace, key: item.key}}) ON CREATE SET x = item"""
 TO_NAME = """
 UNWIND $items AS item MATCH (n:Note {{namespace: $namespace, id: item[0]}})
@@ -97,7 +97,7 @@ MATCH (x:{label} {{namespace: $namespace, name: item[1]}}) CREATE (n)-[:{type}]-
 SAID = """
 UNWIND $items AS item MATCH (n:Note {namespace: $namespace, id: item[0]})
 MATCH (p:Person {namespace: $namespace, name: item[1]}) CREATE (p)-[:SAID]->(n)"""
-TO_PLACE = """
+TO_ORIGIN = """
 UNWIND $items AS item MATCH (n:Note {{namespace: $namespace, id: item[0]}})
 MATCH (x:{label} {{namespace: $namespace, key: item[1]}}) CREATE (n)-[r:{type}]->(x) SET r = item[2]"""
 AROUND = """
@@ -122,20 +122,21 @@ MATCH (a)-[r:{type}]->(b:Note {{namespace: $namespace, id: item[1]}}) DELETE r R
 
 # ------------------------------------------------------------------------- topics
 
-PLANT = """
+WRITE_TOPICS = """
 UNWIND $items AS item MERGE (t:Topic {namespace: $namespace, id: item.id}) SET t += item.fields"""
-UPROOT = """
+DETACH_TOPICS = """
 UNWIND $items AS item MATCH (:Topic {namespace: $namespace, id: item})-[r:CHILD_OF]->() DELETE r"""
-GRAFT = """
+ATTACH = """
 UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item[0]})
 MATCH (p:Topic {namespace: $namespace, id: item[1]}) MERGE (t)-[:CHILD_OF]->(p) RETURN count(p)"""
-ROOT = """
+ATTACH_TO_MEMORY = """
 UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) MATCH (m:Memory {namespace: $namespace})
 MERGE (t)-[:CHILD_OF]->(m)"""
-FELL = "UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) DETACH DELETE t RETURN count(*)"
-LEAVE = f"""
+REMOVE_TOPICS = """
+UNWIND $items AS item MATCH (t:Topic {namespace: $namespace, id: item}) DETACH DELETE t RETURN count(*)"""
+UNPLACE = f"""
 {_NOTE} OPTIONAL MATCH (n)-[r:IN_TOPIC]->() DELETE r WITH DISTINCT n, item SET n.topic = item[1]"""
-SEAT = f"""
+PLACE = f"""
 {_NOTE} MATCH (t:Topic {{namespace: $namespace, id: item[1]}}) CREATE (n)-[:IN_TOPIC]->(t) RETURN count(t)"""
 
 # -------------------------------------------------------------------- the journal

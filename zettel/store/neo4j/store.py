@@ -1,8 +1,8 @@
-"""A memory on a Neo4j server, Community or Aura: shared by many machines, and a graph made to be looked at.
+"""A memory on a Neo4j server, Community or Aura: shared by many machines, and a graph that people can look at.
 
 Notes, links, topics, revisions, sources and commits are nodes and relationships with captions that people can read;
-what the library needs besides stands in their properties. One layout serves a ``primary``, which is written to, and a
-``replica``, which is filled from another memory's journal and opens for reading only.
+everything else that the library needs is in their properties. A ``primary``, which is written to, and a ``replica``,
+which is filled from another memory's journal and opens for reading only, have the same layout.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from zettel.store.neo4j.reading import TOPICS, GraphReader, address_at
 __all__ = ["SCHEMES", "Neo4jStore", "open_store"]
 
 T = TypeVar("T")
-_AT_ONCE = 20_000  # changes added up before they are written
-_COMMIT_S, _CHANGE_S = 10.0, 0.05  # a server's time for a commit and for each change in it: ten times what it takes
-_PLAN_S = 600.0  # the time of one who plans while nobody else may write
+_AT_ONCE = 20_000  # about so many changes are added up and then written
+_COMMIT_S, _CHANGE_S = 10.0, 0.05  # the time limit for a commit, and for each change in it: ten times what it takes
+_PLAN_S = 600.0  # the time limit for a plan during which nobody else may write
 
 
 def open_store(address: str, *, namespace: str, read_only: bool, config: Config) -> Neo4jStore:
-    """Open, and where needed create, the memory at ``neo4j://user@host:7687/database`` (or bolt, +s, +ssc).
+    """Open the memory at ``neo4j://user@host:7687/database`` (or bolt, +s, +ssc), and create it if it does not exist.
 
     The password comes from the environment, as NEO4J_PASSWORD.
 
@@ -61,9 +61,9 @@ class Neo4jStore(GraphReader):
         super().__init__(address, namespace, patience_s)
         self._wants_reading = read_only
         self._patience_s = patience_s
-        self._is_primary = False  # whether it is known to be
-        self._no_vectors = ""  # why the server has no index of vectors
-        self._dimension: int | None = None  # for which an index of vectors was seen to
+        self._is_primary = False  # whether it is known to be a primary
+        self._no_vectors = ""  # the reason why the server has no index of vectors
+        self._dimension: int | None = None  # the length of the vectors that the index was made for
         try:
             self._prepare()
         except BaseException:
@@ -91,21 +91,21 @@ class Neo4jStore(GraphReader):
 
     @property
     def read_only(self) -> bool:
-        """See ``protocols.Store``; a replica is, too."""
+        """See ``protocols.Store``; a replica is read only too."""
         if not self._wants_reading and not self._is_primary:
             role = self.role
-            self._is_primary = role == "primary"  # which it stays
+            self._is_primary = role == "primary"  # a primary stays one
             return role in ("replica", "discarded")
         return self._wants_reading
 
     @property
     def role(self) -> str:
-        """What the memory is: "primary", or "replica" of another one; "" before its first commit."""
+        """The role of the memory: "primary", "replica" or "discarded"; "" before its first commit."""
         return str(self._memory().get("role", ""))
 
     @property
     def origin(self) -> str | None:
-        """What a replica is one of, in words."""
+        """The name of the memory that a replica is a copy of; None for a primary."""
         return self._memory().get("origin")
 
     @property
@@ -139,25 +139,25 @@ class Neo4jStore(GraphReader):
 
         def work(writing: Writing) -> str:
             writing.rows("MATCH (p:Place {name: 'zettel'}) SET p.embedder = coalesce(p.embedder, $it)", it=fingerprint)
-            standing = writing.row("MATCH (p:Place {name: 'zettel'}) RETURN p.embedder")
-            return str(standing[0]) if standing else ""
+            named = writing.row("MATCH (p:Place {name: 'zettel'}) RETURN p.embedder")
+            return str(named[0]) if named else ""
 
-        standing = self.fingerprint()
-        return self._connection.write(work) if standing is None else standing
+        named = self.fingerprint()
+        return self._connection.write(work) if named is None else named
 
     def append(self, draft: Draft, head: int) -> Commit:
         """See ``protocols.Store``."""
         self._writable()
         arrivals = {note.ordinal: (note, key) for note, key in draft.arrivals}
-        self._see_to_vectors(draft.passages)
+        self._index_vectors(draft.passages)
 
         def work(writing: Writing) -> Commit:
-            held = writes.lock(writing, self.namespace)
-            self._expect_primary(held.role)
-            if held.head != head:
-                raise HeadMovedError(f"commit {held.head} is there already, the plan was made on {head}")
+            state = writes.lock(writing, self.namespace)
+            self._expect_primary(state.role)
+            if state.head != head:
+                raise HeadMovedError(f"commit {state.head} is there already, the plan was made on {head}")
             commit = numbered(draft, head, datetime.now(UTC), self._time_of(writing, head))
-            self._write(writing, held, [commit], arrivals, draft.passages, draft.rewrites)
+            self._write(writing, state, [commit], arrivals, draft.passages, draft.rewrites)
             return commit
 
         return self._committing(work, len(draft.changes))
@@ -168,15 +168,15 @@ class Neo4jStore(GraphReader):
         """See ``protocols.Store``."""
         self._writable()
         commits = list(commits)
-        self._see_to_vectors(passages)
+        self._index_vectors(passages)
         erased = {c.note_id for commit in commits for c in commit.changes if c.type == "erasure"}
 
         def work(writing: Writing) -> None:
-            held = writes.lock(writing, self.namespace)
-            self._expect_primary(held.role)
-            if held.head:
+            state = writes.lock(writing, self.namespace)
+            self._expect_primary(state.role)
+            if state.head:
                 raise StoreError(f"namespace {self.namespace!r} of {self._name} is not empty: load into a new one")
-            self._write(writing, held, commits, notes, passages, erased=erased)
+            self._write(writing, state, commits, notes, passages, erased=erased)
 
         self._committing(work, sum(len(commit.changes) for commit in commits))
 
@@ -187,30 +187,30 @@ class Neo4jStore(GraphReader):
         *, rewrites: Sequence[Commit], erased: Set[str], origin: str, overwrite: bool,
         before: Mapping[str, Mapping[str, Any]],
     ) -> None:  # fmt: skip
-        """Replay commits of the memory that this is a replica of, those after its head, in one step.
+        """Replay, in one step, the commits after the replica's head of the memory that it is a copy of.
 
-        What people deleted by hand is passed over where a commit changes it. ``overwrite`` lets a commit change what
-        they have changed, too. What is theirs is told by what a field was before the commits: by the commits
-        themselves, or by ``before``, the fields of notes by id, where an erasure has blanked those.
+        If a commit changes something that people deleted by hand, that change is skipped. With ``overwrite``, commits
+        also replace what people have changed. To find that, the graph is compared with the values before the commits:
+        those in the commits, or, if an erasure has blanked them there, those in ``before`` (fields of notes by id).
 
         Raises:
             ConflictError: a commit would change what people have changed; nothing was written.
             HeadMovedError: another process has pushed meanwhile.
         """
         self._writable()
-        self._see_to_vectors(passages)
+        self._index_vectors(passages)
 
         def work(writing: Writing) -> None:
-            held = writes.lock(writing, self.namespace, "replica", origin)
-            if held.role != "replica":
+            state = writes.lock(writing, self.namespace, "replica", origin)
+            if state.role != "replica":
                 raise ReadOnlyError(
-                    f"namespace {self.namespace!r} of {self._name} is no replica ({held.role}): push to another one"
+                    f"namespace {self.namespace!r} of {self._name} is no replica ({state.role}): push to another one"
                     " with --to, or with --rebuild to one that was begun to be deleted"
                 )
-            if held.head != commits[0].id - 1:
-                raise HeadMovedError(f"commit {held.head} is its newest, so commit {commits[0].id} does not follow")
+            if state.head != commits[0].id - 1:
+                raise HeadMovedError(f"commit {state.head} is its newest, so commit {commits[0].id} does not follow")
             look = None if overwrite else partial(self._expect_untouched, writing, before)
-            self._write(writing, held, commits, rows_, passages, rewrites, erased=erased, lenient=True, look=look)
+            self._write(writing, state, commits, rows_, passages, rewrites, erased=erased, lenient=True, look=look)
 
         self._committing(work, sum(len(commit.changes) for commit in commits))
 
@@ -218,7 +218,7 @@ class Neo4jStore(GraphReader):
         """Refuse commits that would change what people have changed.
 
         Raises:
-            ConflictError: lists it.
+            ConflictError: lists what people have changed.
         """
         if found := edits.overwritten(writing, self.namespace, sum_, before):
             raise ConflictError(
@@ -228,21 +228,21 @@ class Neo4jStore(GraphReader):
             )
 
     def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
-        """All notes as they stand in the graph, each with the tags that its TAGGED relationships say.
+        """All notes as they are in the graph, each with the tags that its TAGGED relationships lead to.
 
-        With them those whose properties make no sense any more, and why.
+        The second list has the nodes whose properties don't make a note any more, with the reasons.
         """
         sound, strange = [], []
         topics = self._topics_at(self.head())
-        for *row, drawn in self._rows(edits.AS_EDITED.format(columns=rows.SELECTED)):
-            if fault := edits.fault(row, drawn):
+        for *row, tags in self._rows(edits.AS_EDITED.format(columns=rows.SELECTED)):
+            if fault := edits.fault(row, tags):
                 strange.append(Problem.of_note(str(row[rows.COLUMNS.index("id")]), fault))
             else:
-                sound.append((rows.note(address_at(topics, row[0]), row), frozenset(drawn)))
+                sound.append((rows.note(address_at(topics, row[0]), row), frozenset(tags)))
         return sorted(sound, key=lambda pair: pair[0].ordinal), strange
 
     def odd_links(self) -> list[tuple[str, str, str]]:
-        """Relationships between notes that are no links: both ends and the type."""
+        """The relationships between notes that are not links: both ends and the type."""
         return [(a, b, type_) for a, b, type_ in self._rows(edits.ODD_LINKS, known=list(schema.LINK_KINDS))]
 
     def n_revisions(self) -> int:
@@ -250,10 +250,10 @@ class Neo4jStore(GraphReader):
         return int(self._rows("MATCH (r:Revision {namespace: $ns}) WHERE r.id > '' RETURN count(r)")[0][0])
 
     def promote(self) -> None:
-        """Make a replica a memory of its own, which is written to from now on.
+        """Turn a replica into a primary, which can be written to from now on.
 
         Raises:
-            StoreError: there is none.
+            StoreError: there is no replica.
         """
         self._writable()
         query = "MATCH (m:Memory {namespace: $ns}) SET m.role = 'primary' REMOVE m.origin RETURN m.head"
@@ -261,16 +261,16 @@ class Neo4jStore(GraphReader):
             raise StoreError(f"{self._name} has no namespace {self.namespace!r}: push a memory to it first")
 
     def discard(self) -> None:
-        """Delete a replica, its vectors included where no other memory uses them.
+        """Delete a replica, and its vectors if no other memory uses them.
 
-        It goes in pieces. Where that is broken off, its ``role`` is "discarded", and it is no replica any more: to be
-        discarded again.
+        It is deleted piece by piece. If that is interrupted, the rest has the ``role`` "discarded" and is not a replica
+        any more; call this again to delete the rest.
         """
         self._writable()
 
         def mark(writing: Writing) -> None:
-            held = writes.lock(writing, self.namespace, "discarded")
-            if held.role == "primary":
+            state = writes.lock(writing, self.namespace, "discarded")
+            if state.role == "primary":
                 raise ReadOnlyError(f"namespace {self.namespace!r} of {self._name} is no replica: it is not deleted")
             writing.rows("MATCH (m:Memory {namespace: $ns}) SET m.role = 'discarded'", ns=self.namespace)
 
@@ -288,7 +288,7 @@ class Neo4jStore(GraphReader):
         return int(n)
 
     def _committing(self, work: Callable[[Writing], T], n_changes: int) -> T:
-        """Write, and forget what was learned on the way where it was not written after all."""
+        """Write in a transaction; if it fails, forget what was learned inside it."""
         timeout_s = self._patience_s + _COMMIT_S + n_changes * _CHANGE_S
         attempts = count()
 
@@ -300,21 +300,21 @@ class Neo4jStore(GraphReader):
         try:
             with self._reading():
                 return self._connection.write(attempt, timeout_s=timeout_s)
-        except HeadMovedError:  # nothing had been begun
+        except HeadMovedError:  # raised before anything was learned
             raise
         except BaseException:
             self._forget()
             raise
 
     def _write(
-        self, writing: Writing, held: writes.Held, commits: Sequence[Commit], arrivals: Arrivals,
+        self, writing: Writing, state: writes.MemoryState, commits: Sequence[Commit], arrivals: Arrivals,
         passages: Mapping[str, Passages], rewrites: Sequence[Commit] = (), *, erased: Set[str] = frozenset(),
         lenient: bool = False, look: Callable[[Effects], None] | None = None,
     ) -> None:  # fmt: skip
-        """Write commits, and have what is known of the graph be as after them. ``look`` may refuse what they do."""
+        """Write commits, and bring what is known of the graph up to date. ``look`` may refuse their effects."""
         self._sync_ids(writing)
         topics = self._topics
-        if self._topics_head != held.head:
+        if self._topics_head != state.head:
             topics = {topic_id: TopicRow(*row) for topic_id, *row in writing.rows(TOPICS, ns=self.namespace)}
         for batch, own in batches(commits, self._dated(commits, arrivals), _AT_ONCE):
             sum_ = effects(batch, own, erased)
@@ -325,16 +325,16 @@ class Neo4jStore(GraphReader):
                 look(sum_)
             vectors = {key: passages[key] for note, key in own.values() if key in passages and note.id not in erased}
             try:
-                held = writes.write(writing, graph, held, sum_, own, vectors, rewrites, erased)
+                state = writes.write(writing, graph, state, sum_, own, vectors, rewrites, erased)
             except HeadMovedError:
                 self._forget()
                 raise
             rewrites = ()
             topics = {i: row for i, row in {**topics, **sum_.topics}.items() if row is not None}
-        self._topics, self._topics_head = topics, held.head
+        self._topics, self._topics_head = topics, state.head
 
     def _dated(self, commits: Sequence[Commit], arrivals: Arrivals) -> Arrivals:
-        """The rows of notes as they arrive: created when their commit was made."""
+        """The rows of notes, with the times of their commits as the times of their creation."""
         times: dict[int, datetime] = {}
         for commit in commits:
             for change in commit.changes:
@@ -357,7 +357,7 @@ class Neo4jStore(GraphReader):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See ``protocols.Store``. A write transaction, which those inside it join."""
+        """See ``protocols.Store``. This is a write transaction; transactions inside it join it."""
         self._writable()
         try:
             with self._connection.transaction(timeout_s=self._patience_s + _PLAN_S):
@@ -367,10 +367,10 @@ class Neo4jStore(GraphReader):
             self._forget()
             raise
 
-    def _see_to_vectors(self, passages: Mapping[str, Passages]) -> None:
-        """Have an index for vectors of the dimension that comes; a server that can't have one keeps them all the same.
+    def _index_vectors(self, passages: Mapping[str, Passages]) -> None:
+        """Create the index of vectors if it is missing; if the server can't have one, vectors are kept without it.
 
-        The schema can't be changed inside a transaction that writes; so where one is open, a later commit sees to it.
+        The schema can't be changed inside a transaction that writes. So if one is open, a later commit does it.
         """
         for found in passages.values():
             dimension = int(found.vectors.shape[1])
@@ -401,7 +401,7 @@ class Neo4jStore(GraphReader):
         self._connection.close()
 
 
-# So that it is checked against the protocols.
+# So that mypy checks the store against the protocols.
 _STORE: Callable[..., Store] = Neo4jStore
 _REPLICA: Callable[..., Replica] = Neo4jStore
 _CANDIDATE_SOURCE: Callable[..., CandidateSource] = Neo4jStore

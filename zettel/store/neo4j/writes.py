@@ -1,4 +1,4 @@
-"""Writing commits into the graph: statements that each write all of one kind at once."""
+"""Writing commits into the graph: each statement writes everything of one kind at once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from zettel.store.neo4j.connection import Writing
 from zettel.store.neo4j.schema import LINK_TYPES
 
 _Way: TypeAlias = tuple[str, dict[str, Any], dict[str, Any]]
-"""From a note, to a node with these properties, by a relationship with those."""
+"""The id of a note, the properties of the node it is connected to, and those of the relationship."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a memory's own node says, read while nobody else can write to it."""
+class MemoryState:
+    """The properties of a memory's own node, read while nobody else can write to it."""
 
     head: int
     role: str
@@ -33,29 +33,29 @@ class Held:
     last_topic: int
 
 
-def lock(writing: Writing, namespace: str, role: str = "primary", origin: str | None = None) -> Held:
-    """Keep all others from writing to a namespace until the transaction ends; make its node where it has none.
+def lock(writing: Writing, namespace: str, role: str = "primary", origin: str | None = None) -> MemoryState:
+    """Keep all others from writing to a namespace until the transaction ends; make its node if there is none.
 
-    The node is read by a statement of its own: only what is read after the lock was taken is sure to be the newest.
+    Another statement reads the node, since only what is read after the lock is taken is certainly the newest.
     """
     writing.rows(cypher.LOCK, namespace=namespace, role=role, origin=origin)
-    return held(writing, namespace)
+    return state_of(writing, namespace)
 
 
-def held(writing: Writing, namespace: str) -> Held:
-    """What the memory's own node says, once it is locked."""
-    row = writing.row(cypher.HELD, namespace=namespace)
+def state_of(writing: Writing, namespace: str) -> MemoryState:
+    """The properties of the memory's own node, which must be locked."""
+    row = writing.row(cypher.MEMORY_STATE, namespace=namespace)
     if row is None:
         raise StoreDamagedError(f"the node of memory {namespace!r} is gone: run zettel neo4j push again")
-    return Held(*row)
+    return MemoryState(*row)
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Where commits are written to, and what is known of it: ids of notes by ordinal, topics at the head.
+    """The graph that commits are written to, with what is known of it: ids of notes by ordinal, topics at the head.
 
-    A ``lenient`` graph is one that people edit: where something is gone that a commit changes, the commit passes it
-    over, and a check finds it.
+    A ``lenient`` graph is one that people edit: if a commit changes something that is gone, the change is skipped, and
+    a check reports it.
     """
 
     namespace: str
@@ -66,32 +66,33 @@ class Graph:
 
 
 def write(
-    writing: Writing, graph: Graph, held: Held, effects: Effects, arrivals: Arrivals,
+    writing: Writing, graph: Graph, state: MemoryState, effects: Effects, arrivals: Arrivals,
     passages: Mapping[str, Passages], rewrites: Sequence[Commit] = (), erased: Set[str] = frozenset(),
-) -> Held:  # fmt: skip
-    """Write what commits amount to, and that they are there; see ``Effects``. Returns what the memory says then.
+) -> MemoryState:  # fmt: skip
+    """Write commits and their effects; returns the state of the memory after them.
 
-    ``rewrites`` replaces earlier commits; ``erased`` names notes of which only that is left where the commits are from.
+    ``rewrites`` replaces earlier commits; ``erased`` names the notes that are erased in the memory that the commits
+    come from.
     """
-    return _Writer(writing, graph, held, effects, arrivals, erased).run(passages, rewrites)
+    return _Writer(writing, graph, state, effects, arrivals, erased).run(passages, rewrites)
 
 
 class _Writer:
-    """The statements, in an order in which each finds what it needs."""
+    """Runs the statements in an order in which each finds what it needs."""
 
     def __init__(
-        self, writing: Writing, graph: Graph, held: Held, effects: Effects, arrivals: Arrivals, erased: Set[str]
+        self, writing: Writing, graph: Graph, state: MemoryState, effects: Effects, arrivals: Arrivals, erased: Set[str]
     ) -> None:
         self._writing = writing
         self._graph = graph
-        self._held = held
+        self._state = state
         self._effects = effects
         self._arrivals = arrivals
         self._erased = erased
         self._n_notes = 0
         self._n_terms = 0
 
-    def run(self, passages: Mapping[str, Passages], rewrites: Sequence[Commit]) -> Held:
+    def run(self, passages: Mapping[str, Passages], rewrites: Sequence[Commit]) -> MemoryState:
         effects = self._effects
         self._passages(passages)
         self._commits()
@@ -104,7 +105,7 @@ class _Writer:
         self._bring_back()
         self._revisions([made for made in effects.revisions if made[0].note_id in returned])
         self._link()
-        self._plant()
+        self._write_topics()
         self._place()
         self._remove_topics()
         self._erase()
@@ -113,14 +114,14 @@ class _Writer:
         return self._advance()
 
     def _each(self, query: str, items: list[Any], expect: str = "", **params: Any) -> None:
-        """Run a query over items; of a graph that people edit, whatever it finds will do."""
+        """Run a query over items; in a graph that people edit, it need not find all of them."""
         lenient = self._graph.lenient
         self._writing.each(query, items, expect="" if lenient else expect, namespace=self._graph.namespace, **params)
 
     # ------------------------------------------------------------------ passages
 
     def _passages(self, passages: Mapping[str, Passages]) -> None:
-        """Write new vectors. Those that a plan found in the store may have gone with a note that was erased since."""
+        """Write new vectors, and check that those that a plan found in the store are not erased since."""
         items = [
             {
                 "key": key, "number": number, "span": list(span), "data": np.asarray(vector, "<f2").tobytes(),
@@ -133,11 +134,11 @@ class _Writer:
         if not keys:
             return
         self._each(cypher.PASSAGES, items)
-        # Locked, so that an erasure under way either has taken them or leaves them; then looked for anew, since who has
-        # waited for a lock is still shown what it found before.
+        # They are locked, so that an erasure that is running has either deleted them or leaves them. Then they are read
+        # again, since a statement that waited for a lock still returns what it found before.
         if reused := [key for key in keys if key not in passages]:
-            self._writing.rows(cypher.HOLD, keys=reused)
-        found = self._writing.rows(cypher.HELD_VECTORS, keys=keys)[0][0]
+            self._writing.rows(cypher.LOCK_VECTORS, keys=reused)
+        found = self._writing.rows(cypher.COUNT_VECTORS, keys=keys)[0][0]
         if found != len(keys):
             raise HeadMovedError(f"the vectors of {len(keys) - found} notes are gone since the plan was made")
 
@@ -161,10 +162,10 @@ class _Writer:
             self._n_terms += properties["length"]
         self._n_notes += len(items)
         self._each(cypher.CREATE, items)
-        self._dress(looks, "ADDED")
+        self._connect(looks, "ADDED")
 
     def _shown(self, text: str, coming: Presence) -> dict[str, Any]:
-        """The properties of a note that the commits bring, by which it differs from one that is not shown."""
+        """The properties that only a present note has, for one that the commits add."""
         fields = coming.fields or {}
         items = [item for name in ("keywords", "tags", "entities") for item in fields.get(name) or ()]
         return {
@@ -173,8 +174,8 @@ class _Writer:
             "terms": rows.found_by(self._graph.namespace, text, fields.get("context") or "", items),
         }
 
-    def _dress(self, looks: Sequence[tuple[Note, Presence]], verb: str) -> None:
-        """Connect notes that came with all that surrounds them."""
+    def _connect(self, looks: Sequence[tuple[Note, Presence]], verb: str) -> None:
+        """Connect added notes with their commits, tags, entities, speakers, sessions and sources."""
         namespace = self._graph.namespace
         came = [{"id": note.id, "commit": coming.commit} for note, coming in looks]
         self._each(cypher.CAME.format(verb=verb), came)
@@ -190,18 +191,18 @@ class _Writer:
         sessions: list[_Way] = [
             (note.id, node, {}) for note, _ in looks if (node := rows.session_properties(namespace, note))
         ]
-        self._lead("Session", "IN_SESSION", sessions)
+        self._connect_origins("Session", "IN_SESSION", sessions)
         sources: list[_Way] = [(note.id, *way) for note, _ in looks for way in rows.source_rows(namespace, note)]
-        self._lead("Source", "FROM", sources)
+        self._connect_origins("Source", "FROM", sources)
 
-    def _lead(self, label: str, type_: str, ways: Sequence[_Way]) -> None:
-        """Connect notes with where they are from: to nodes of their own, by relationships that say where in it."""
-        self._each(cypher.PLACES.format(label=label), list({node["key"]: node for _, node, _ in ways}.values()))
+    def _connect_origins(self, label: str, type_: str, ways: Sequence[_Way]) -> None:
+        """Connect notes with sessions or sources; the relationship says at which place in it the note is."""
+        self._each(cypher.ORIGINS.format(label=label), list({node["key"]: node for _, node, _ in ways}.values()))
         found = [[note_id, node["key"], place] for note_id, node, place in ways]
-        self._each(cypher.TO_PLACE.format(label=label, type=type_), found)
+        self._each(cypher.TO_ORIGIN.format(label=label, type=type_), found)
 
     def _revise(self) -> None:
-        """Bring notes that were there before up to what the commits revise of them."""
+        """Write the revised fields of notes that were present before."""
         fields = self._effects.fields
         words = {i: f for i, f in fields.items() if not rows.FOUND_BY.isdisjoint(f)}
         found = self._writing.rows(cypher.WORDS, ids=list(words), namespace=self._graph.namespace) if words else []
@@ -241,17 +242,17 @@ class _Writer:
         ordinals = [coming.ordinal for coming in returned.values()]
         query = cypher.RETURNING.format(columns=rows.SELECTED)
         found = self._writing.rows(query, items=ordinals, namespace=self._graph.namespace)
-        held = {note.id: note for note in (rows.note("", row) for row in found)}
-        if held.keys() != returned.keys():
-            missing = sorted(returned.keys() - held.keys())
+        notes = {note.id: note for note in (rows.note("", row) for row in found)}
+        if notes.keys() != returned.keys():
+            missing = sorted(returned.keys() - notes.keys())
             raise StoreDamagedError(f"the row of note {missing[0]!r} is missing: run zettel neo4j check")
         items = [
-            {"ordinal": coming.ordinal, "fields": self._shown(held[i].text, coming)} for i, coming in returned.items()
+            {"ordinal": coming.ordinal, "fields": self._shown(notes[i].text, coming)} for i, coming in returned.items()
         ]
         n, length = self._writing.rows(cypher.BRING_BACK, items=items, namespace=self._graph.namespace)[0]
         self._n_notes += n
         self._n_terms += length
-        self._dress([(held[i], coming) for i, coming in returned.items()], "BROUGHT_BACK")
+        self._connect([(notes[i], coming) for i, coming in returned.items()], "BROUGHT_BACK")
 
     # --------------------------------------------------------------------- links
 
@@ -261,7 +262,7 @@ class _Writer:
             self._each(cypher.UNLINK.format(type=type_), ended, expect=f"{kind} links that go")
 
     def _link(self) -> None:
-        lenient = self._graph.lenient  # people may have drawn it already, or deleted it
+        lenient = self._graph.lenient  # people may have made it already, or deleted it
         make = "MERGE" if lenient else "CREATE"
         for kind, type_ in LINK_TYPES.items():
             left = [(key, link) for key, link in self._links_of(kind) if link.after is not None]
@@ -277,8 +278,8 @@ class _Writer:
 
     # -------------------------------------------------------------------- topics
 
-    def _plant(self) -> None:
-        """Write the topics that came or changed, and the addresses that others got by that."""
+    def _write_topics(self) -> None:
+        """Write the topics that were added or changed, and the addresses of others that change by that."""
         changed = self._effects.topics
         if not changed:
             return
@@ -295,30 +296,30 @@ class _Writer:
             old = self._graph.topics.get(topic_id)
             if topic_id in changed or old is None or address_of(self._graph.topics, topic_id) != addresses[topic_id]:
                 items.append({"id": topic_id, "fields": _topic_properties(row, addresses[topic_id])})
-        self._each(cypher.PLANT, items)
+        self._each(cypher.WRITE_TOPICS, items)
         moved = [
             [i, row.parent]
             for i, row in changed.items()
             if row is not None and (i not in self._graph.topics or self._graph.topics[i].parent != row.parent)
         ]
-        self._each(cypher.UPROOT, [i for i, _ in moved if i in self._graph.topics])
-        self._each(cypher.GRAFT, [pair for pair in moved if pair[1] is not None], expect="topics above others")
-        self._each(cypher.ROOT, [i for i, parent in moved if parent is None])  # so that the tree is seen as one
+        self._each(cypher.DETACH_TOPICS, [i for i, _ in moved if i in self._graph.topics])
+        self._each(cypher.ATTACH, [pair for pair in moved if pair[1] is not None], expect="topics above others")
+        self._each(cypher.ATTACH_TO_MEMORY, [i for i, parent in moved if parent is None])  # so that people see one tree
 
     def _place(self) -> None:
         effects = self._effects
-        self._each(cypher.LEAVE, [[i, topic] for i, topic in effects.places.items() if i not in effects.newest])
+        self._each(cypher.UNPLACE, [[i, topic] for i, topic in effects.places.items() if i not in effects.newest])
         placed = [[i, topic] for i, topic in effects.places.items() if topic is not None]
-        self._each(cypher.SEAT, placed, expect="places in topics")
+        self._each(cypher.PLACE, placed, expect="places in topics")
 
     def _remove_topics(self) -> None:
         removed = [i for i, row in self._effects.topics.items() if row is None and i not in self._effects.added_topics]
-        self._each(cypher.FELL, removed, expect="topics that go")
+        self._each(cypher.REMOVE_TOPICS, removed, expect="topics that go")
 
     # ------------------------------------------------------------------- journal
 
     def _revisions(self, revisions: Sequence[Any]) -> None:
-        """The nodes of revisions, each between its commit, the note it changes and the one that caused it."""
+        """Write the nodes of revisions, each connected with its commit, the revised note and the trigger."""
         days = self._days({r.trigger for r, _, _ in revisions if r.trigger is not None and r.undoes is None})
         items = []
         for revision, at, commit in revisions:
@@ -332,7 +333,7 @@ class _Writer:
         self._each(cypher.UNDOES, [[r.id, r.undoes] for r, _, _ in revisions if r.undoes])
 
     def _days(self, triggers: Set[str]) -> dict[str, str]:
-        """The days on which notes happened, of those whose rows are there."""
+        """The days of notes by id; notes without a row are left out."""
         by_ordinal = {self._graph.ordinals[i]: i for i in triggers}
         if not by_ordinal:
             return {}
@@ -351,23 +352,23 @@ class _Writer:
             removed = self._writing.rows(cypher.ERASE_REMOVED, id=note_id, namespace=namespace)
             self._n_notes -= len(shown)
             self._n_terms -= sum(length for length, _ in shown)
-            ordinals = [ordinal for ordinal, held in self._graph.ids.items() if held == note_id]
+            ordinals = [ordinal for ordinal, known in self._graph.ids.items() if known == note_id]
             self._each(cypher.TOMBSTONES, [[o, note_id, commit, mentioned.get(o) or []] for o in ordinals])
             drop_vectors(self._writing, {key for *_, key in (*shown, *removed)})
             self._tidy(around)
 
     def _around(self, label: str, ordinals: list[int]) -> list[str]:
-        """What surrounds notes: tags, entities, people, sessions, sources."""
+        """The nodes around notes: tags, entities, people, sessions, sources."""
         query = cypher.AROUND.format(label=label)
         return [x for (x,) in self._writing.rows(query, ordinals=ordinals, namespace=self._graph.namespace)]
 
     def _tidy(self, elements: list[str]) -> None:
-        """Take out what of it surrounds nothing any more."""
+        """Delete those nodes around notes that no note is connected with any more."""
         if elements:
             self._writing.rows(cypher.TIDY, elements=elements)
 
     def _rewrite(self, rewrites: Sequence[Commit]) -> None:
-        """Put commits in place of those of their numbers: an erasure blanks what they quoted."""
+        """Replace commits by others of the same numbers, in which an erasure has blanked what they quoted."""
         commits, revisions = [], []
         for commit in rewrites:
             commits.append([commit.id, codec.encode(commit.changes, self._graph.ordinals)])
@@ -379,7 +380,7 @@ class _Writer:
         self._each(cypher.BLANK, revisions)
 
     def _mention(self) -> None:
-        """Note with each note which commits speak of it."""
+        """Add to each note's node the numbers of the commits that are about it."""
         mentions = self._effects.mentions
         left = {self._graph.ordinals[note_id]: (note_id, commits) for note_id, commits in mentions.items()}
         for label in ("Note", "Removed", "Erased"):
@@ -388,18 +389,18 @@ class _Writer:
                 query = cypher.MENTION.format(label=label)
                 for (ordinal,) in self._writing.rows(query, items=items, namespace=self._graph.namespace):
                     del left[ordinal]
-        # Of notes that are erased where the commits come from, these never see more than that.
+        # Notes that are erased in the memory that the commits come from have no other node here.
         gone = [[ordinal, note_id, commits] for ordinal, (note_id, commits) in left.items() if note_id in self._erased]
         self._each(cypher.ALREADY_ERASED, gone)
 
-    def _advance(self) -> Held:
+    def _advance(self) -> MemoryState:
         effects = self._effects
         ordinals = [*effects.ordinals, *(erasure.ordinal for erasure, _ in effects.erasures.values())]
-        now = Held(
+        now = MemoryState(
             effects.commits[-1].id,
-            self._held.role,
-            max([self._held.last_ordinal, *ordinals]),
-            max([self._held.last_topic, *effects.topics]),
+            self._state.role,
+            max([self._state.last_ordinal, *ordinals]),
+            max([self._state.last_topic, *effects.topics]),
         )
         self._writing.rows(
             cypher.ADVANCE, namespace=self._graph.namespace, head=now.head, last_ordinal=now.last_ordinal,
@@ -415,7 +416,7 @@ def _different(names: Iterable[str]) -> list[str]:
 def drop_vectors(writing: Writing, keys: Iterable[str]) -> None:
     """Delete vectors that no note uses any more.
 
-    They are locked first, so that one who would use them again waits for this, and sees that they are gone.
+    They are locked first, so that a writer that would use them again waits, and then finds that they are gone.
     """
     writing.rows(cypher.DROP_VECTORS, keys=sorted(keys))
 
