@@ -11,15 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
-#: Files whose words have not been put right yet. A name may leave this list; only a file that replaces one of them may
-#: join it.
-NOT_YET = frozenset({
-    "zettel/replication.py",
-    "zettel/store/neo4j/edits.py",
-    "zettel/store/neo4j/store.py",
-    "zettel/store/neo4j/writes.py",
-})  # fmt: skip
-
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)  # examples of text and code
 CODE = sorted((ROOT / "zettel").rglob("*.py"))
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docker").glob("*.md")} - {GLOSSARY})
@@ -93,14 +84,9 @@ def relative(path):
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", [p for p in [*CODE, *PAGES] if relative(p) not in NOT_YET], ids=relative)
+@pytest.mark.parametrize("path", [*CODE, *PAGES], ids=relative)
 def test_a_file_uses_the_words_of_the_glossary(path):
     assert faults_of(path) == []
-
-
-def test_the_list_of_files_not_yet_put_right_shrinks():
-    done = [name for name in sorted(NOT_YET) if not (ROOT / name).exists() or not faults_of(ROOT / name)]
-    assert done == [], "take these off the list"
 
 
 def test_the_tables_are_read():
