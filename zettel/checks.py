@@ -62,7 +62,7 @@ def check(message: Message | str, zone: ZoneInfo, max_text: int, source: Source 
     if message.time is not None:
         time, precision = read_time(message.time, zone)
         if not _EARLIEST <= time <= _LATEST:
-            raise InputError(f"time {message.time!s} is beyond the calendar of UTC: leave it out where it is unknown")
+            raise InputError(f"time {message.time!s} is beyond the calendar of UTC: leave it out if it is unknown")
     return Incoming(
         text=message.text,
         speaker=message.speaker or message.role,

@@ -48,7 +48,7 @@ class Config:
     """Length of a vector's code, in bits; a multiple of 64."""
 
     beam_share: float = 0.5
-    """Share of the notes that the topics searched should hold; more are searched where the choice is close."""
+    """Share of the notes that the topics searched should hold; more are searched if the choice is close."""
 
     beam_margin: float = 0.02
     """Cosine by which a topic may be farther from the question than the last one chosen, and still be searched."""

@@ -137,7 +137,7 @@ class Note(_Value):
     learned: Annotated[tuple[Lesson, ...], Kept(code=9, telling=True)] = ()
     attachments: Annotated[tuple[Attachment, ...], Kept(code=10, telling=True, by_hand=False)] = ()
     address: Annotated[str, Fixed()] = Field(
-        default="", description='Its place in the topic tree ("3.1.7"); "" where it has none.'
+        default="", description='Its place in the topic tree ("3.1.7"); "" if it has none.'
     )
     ordinal: Annotated[int, Fixed()] = Field(
         ge=1, description="The n-th note this memory ever took in; counted from 1, never reused."
@@ -296,7 +296,7 @@ class Placement(_Change):
 
 
 class Use(_Change):
-    """An agent used a note, at the time of the commit; ``count`` is -1 where a use is taken back."""
+    """An agent used a note, at the time of the commit; ``count`` is -1 if a use is taken back."""
 
     type: Literal["use"] = "use"
     note_id: str
@@ -441,7 +441,7 @@ class Verification(_Value):
 
     @property
     def ok(self) -> bool:
-        """True where no problem was found."""
+        """True if no problem was found."""
         return not self.problems
 
 

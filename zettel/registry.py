@@ -188,7 +188,7 @@ def open_memory(
 
 
 def _made_by(store: Store) -> str:
-    """The embedder that made a store's vectors, where its name alone names it; else the default one."""
+    """The embedder that made a store's vectors if its name alone names it; else the default one."""
     fingerprint = store.fingerprint() or ""
     name = fingerprint.partition("/")[0]
     if name == DEFAULT_EMBEDDER or name not in names("embedder"):

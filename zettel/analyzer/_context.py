@@ -36,7 +36,7 @@ _SINGLE_QUOTES = str.maketrans({'"': "'", "“": "'", "”": "'"})
 
 
 def session_name(utterance: Utterance) -> str:
-    """How the session, else the conversation, is named to a reader ("session 3"); "" where its id tells nothing.
+    """How the session, else the conversation, is named to a reader ("session 3"); "" if its id says nothing.
 
     A session named by its date tells nothing beyond the time of the utterance.
     """

@@ -17,7 +17,7 @@ class Word:
     """One word of a text.
 
     ``joined`` says that nothing but a space lies between it and the word before; ``opens`` that it begins a sentence, a
-    line or a quotation, where a capital letter tells nothing. ``content`` is False for words without a subject.
+    line or a quotation, where a capital letter means nothing. ``content`` is False for words without a subject.
     """
 
     text: str

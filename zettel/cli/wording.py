@@ -33,7 +33,7 @@ def short_id(note_id: str) -> str:
 
 
 def title(note_id: str, note: Note | None) -> str:
-    """A note in a few words: its id, who said it, and how it begins; the id alone where the note is gone."""
+    """A note in a few words: its id, who said it, and how it begins; only the id if the note is gone."""
     if note is None:
         return short_id(note_id)
     speaker = f"{shorten(note.speaker, _NAME)}: " if note.speaker else ""

@@ -72,7 +72,7 @@ class Replica(Store, Protocol):
         ...
 
     def as_edited(self) -> tuple[list[tuple[Note, frozenset[str]]], list[Problem]]:
-        """All notes as the graph shows them, each with the tags that are drawn at it; and what makes no sense."""
+        """All notes as the graph shows them, each with the tags that it is connected with; and the unreadable ones."""
         ...
 
     def odd_links(self) -> list[tuple[str, str, str]]:

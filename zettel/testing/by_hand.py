@@ -38,7 +38,7 @@ def arrival(
     """What a rule sees of a note that arrives where ``others`` are.
 
     ``near`` are cosines by id (0 for those not named); ``counts`` tells of words in how many of ``n_notes`` they stand,
-    one of a thousand where it tells nothing.
+    one of a thousand if nothing is known.
     """
     cosines = dict(near or {})
     stems = {stem: n for word, n in (counts or {}).items() for stem in terms(word)}
@@ -74,5 +74,5 @@ def link(
 
 
 def encounter(arrived: Note, neighbor: Note, *links: Link, others: Sequence[tuple[Link, Note]] = ()) -> Encounter:
-    """An arriving note and a neighbor, linked as similar where nothing else is given."""
+    """An arriving note and a neighbor, linked as similar if nothing else is given."""
     return Encounter(arrived, neighbor, links or (link(arrived, neighbor),), tuple(others))

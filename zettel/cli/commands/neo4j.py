@@ -134,7 +134,7 @@ def push(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also change what people have changed in the graph.")
     ] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Delete the graph first, and make it anew.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Delete the graph first, and make it again.")] = False,
     namespace: options.Namespace = "default",
     json: options.Json = False,
 ) -> None:
