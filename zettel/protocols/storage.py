@@ -199,6 +199,10 @@ class Store(Reader, Protocol):
         """What the store itself finds wrong with its files or its server."""
         ...
 
+    def end_left_over(self) -> None:
+        """End what a call has left open that was broken off, such as a transaction. Called while nobody is inside."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections; a second call does nothing."""
         ...

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ class SQLiteFile:
 
     def __init__(self, address: str, *, read_only: bool, busy_timeout_s: float) -> None:
         self.address = address
+        self._path = address if address == ":memory:" else os.path.abspath(address)  # wherever the process goes
         self.read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self._is_alone = False
@@ -102,7 +103,7 @@ class SQLiteFile:
                 self._db.close()
                 raise
         self._is_inside = False
-        self._file = None if address == ":memory:" else _identity(address)
+        self._file = None if address == ":memory:" else _identity(self._path)
 
     def _expect_same_file(self) -> None:
         """Refuse to write into an open file that was deleted or replaced, since nobody would find what is written.
@@ -110,7 +111,7 @@ class SQLiteFile:
         Raises:
             StoreError: it was deleted or replaced.
         """
-        found = _identity(self.address)
+        found = _identity(self._path)
         if self._file in (None, found):
             return
         what = "was deleted" if found is None else "was replaced by another file"
@@ -251,9 +252,18 @@ class SQLiteFile:
             self._db.execute("COMMIT")
         except BaseException:
             self._is_inside = False
+            self._rolled_back()  # also if SQLite has rolled back by itself, as on a full disk
             self._end_left_over()
             raise
         self._is_inside = False
+
+    def end_left_over(self) -> None:
+        """See ``protocols.Store``."""
+        if self._is_inside or self._is_alone or self._is_at_one_head:
+            self._known_head, self._is_inside, self._is_alone, self._is_at_one_head = None, False, False, False
+            self._rolled_back()
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                self._end_left_over()
 
     def _end_left_over(self) -> None:
         """Roll back a transaction that was left open, because an interrupt came while it was being ended."""

@@ -253,7 +253,7 @@ class SQLiteReader(SQLiteFile):
     @property
     def beside(self) -> Path | None:
         """See ``protocols.Store``."""
-        return None if self.address == ":memory:" else Path(f"{self.address}.index")
+        return None if self.address == ":memory:" else Path(f"{self._path}.index")
 
     def fingerprint(self) -> str | None:
         """See ``protocols.Store``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +77,7 @@ class SQLiteStore(SQLiteReader):
             arrivals = {note.ordinal: (note, key) for note, key in draft.arrivals}
             sum_ = self._write([commit], arrivals)
             self._insert_passages(draft.passages)
-            self._check_vectors(draft)
+            self._check_vectors(draft.arrivals, draft.passages.keys())
             rewritten = [(codec.encode(c.changes, self._ordinals), self._ns, c.id) for c in draft.rewrites]
             self._db.executemany("UPDATE commits SET payload = ? WHERE ns = ? AND id = ?", rewritten)
             if sum_.erasures:
@@ -119,14 +119,17 @@ class SQLiteStore(SQLiteReader):
                 self._topics[topic_id] = row
         self._topics_head = commit
 
-    def _check_vectors(self, draft: Draft) -> None:
-        """Check that the vectors that the plan found are still there: another namespace may have erased their note."""
+    def _check_vectors(self, arrivals: Sequence[tuple[Note, str]], new: Collection[str]) -> None:
+        """Check that the vectors that the plan found are still there: another namespace may have erased their note.
+
+        ``new`` are the keys of vectors that come with the notes.
+        """
         found: set[str] = set()
-        for chunk in chunks({key for _, key in draft.arrivals} - draft.passages.keys()):
+        for chunk in chunks({key for _, key in arrivals}.difference(new)):
             query = f"SELECT key FROM vectors WHERE key IN {marks(chunk)}"
             found.update(key for (key,) in self._db.execute(query, chunk))
-        for note, key in draft.arrivals:
-            if key not in found and key not in draft.passages:
+        for note, key in arrivals:
+            if key not in found and key not in new:
                 raise HeadMovedError(f"the vectors of note {note.id} are gone since the plan was made")
 
     def _time_of(self, number: int) -> datetime | None:
@@ -146,6 +149,7 @@ class SQLiteStore(SQLiteReader):
             for batch, arrivals in batches(commits, notes, _AT_ONCE):
                 self._write(batch, arrivals, erased)
             self._insert_passages(passages)
+            self._check_vectors(list(notes.values()), passages.keys())
 
     def _insert_passages(self, passages: Mapping[str, Passages]) -> None:
         rows = (

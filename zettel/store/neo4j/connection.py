@@ -175,6 +175,13 @@ class Connection:
             with self.errors():
                 transaction.close()
 
+    def abandon(self) -> None:
+        """Roll back the transaction that is open, if one is."""
+        transaction, self._open = self._open, None
+        if transaction is not None:
+            with self.errors():
+                transaction.close()
+
     def define(self, statement: str) -> None:
         """Run a statement of the schema in a transaction of its own; again if others run one at the same time."""
         with self.errors():

@@ -355,6 +355,12 @@ class Neo4jStore(GraphReader):
             raise StoreDamagedError(f"{self._name} misses commit {head}, which is its newest: restore a copy")
         return rows.native(found[0])
 
+    def end_left_over(self) -> None:
+        """See ``protocols.Store``."""
+        if self._properties is not None or self._connection.in_transaction:
+            self._forget()
+            self._connection.abandon()
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """See ``protocols.Store``. This is a write transaction; transactions inside it join it."""
