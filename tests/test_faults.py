@@ -27,6 +27,7 @@ from zettel import Config, Message, registry
 from zettel.errors import (
     ConflictError,
     EmbedderError,
+    EmbedderMismatchError,
     HeadMovedError,
     StoreError,
     StoreFullError,
@@ -673,3 +674,95 @@ def test_a_routed_search_follows_every_addition(opened: Opener) -> None:
         note = memory.add(f"Caroline taught the puppy trick number {n}.")
         assert note.id in {hit.note.id for hit in memory.search(note.text, 50)}
     is_as_opened(memory, opened, config=config)
+
+
+# ------------------------------------------------------------- what reviews have found
+
+
+def test_a_full_disk_leaves_nothing_of_what_was_rolled_back(opened: Opener, tmp_path: Path) -> None:
+    """SQLite rolls back by itself then: what the store had learned of the commit must go, too."""
+    memory = opened()
+    memory._store._db.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(StoreFullError):
+        memory.add_many([f"note {n} " + "long words " * 400 for n in range(40)])
+    memory._store._db.execute("PRAGMA max_page_count = 100000")
+    memory.add("acknowledged")
+    with opened() as other:
+        assert [note.text for note in other.notes()] == ["acknowledged"]
+    is_as_opened(memory, opened)
+
+
+def test_a_memory_stays_where_it_is_if_the_process_goes_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with registry.open_memory("agent.zettel", embedder="hashing") as memory:
+        memory.add("here")
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        memory.add("and here")
+        assert len(memory) == 2
+
+
+def test_an_earlier_state_checks_the_embedder_too(opened: Opener) -> None:
+    filled(opened(), 3).close()
+    memory = opened(embedder=None)
+    memory._models._embedder = registry.embedder("hashing:96")
+    for ask in (memory.search, memory.as_of(1).search):
+        with pytest.raises(EmbedderMismatchError, match="made by embedder"):
+            ask(QUESTION)
+
+
+def test_a_half_written_index_goes_with_what_is_erased(opened: Opener, tmp_path: Path) -> None:
+    memory = opened()
+    note = memory.add("My secret pin is ZEBRA.")
+    folder = tmp_path / "agent.zettel.index"
+    folder.mkdir()
+    (folder / "killed.part").write_text("ZEBRA")
+    memory.forget(note.id, erase=True)
+    assert not list(folder.iterdir())
+
+
+def test_topics_remember_no_word_of_what_was_erased(opened: Opener) -> None:
+    memory = filled(opened())
+    note = memory.add("Quibberdon Castle is where Quibberdon lives.")
+    memory.check_derived()  # which has all words counted
+    memory.forget(note.id, erase=True)
+    counted, _ = memory._derived._state.tree.counted()  # without another look at the head
+    assert not [term for term in memory._derived._state.tree._words._notes_with if "quibberdon" in term] and counted
+
+
+def test_an_embedding_is_made_again_if_another_namespace_erases_it_meanwhile(opened: Opener, tmp_path: Path) -> None:
+    source = opened("source.zettel")
+    source.add("a secret apple", id="x")
+    source.export(tmp_path / "all.jsonl", history=True)
+    there, here = opened(namespace="there"), opened(namespace="here")
+    there.add("a secret apple", id="x")
+    restore, left = SQLiteStore.restore, [1]
+
+    def late(self: Any, *values: Any) -> None:
+        if left:
+            left.pop()
+            there.forget("x", erase=True)
+        restore(self, *values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLiteStore, "restore", late)
+        here.load(tmp_path / "all.jsonl")
+    assert [hit.note.id for hit in here.search("apple")] == ["x"] and here.verify().ok
+
+
+def test_what_an_interrupt_leaves_open_ends_with_the_next_call(opened: Opener) -> None:
+    """A traceback that is kept, as a notebook does, keeps a transaction open."""
+    memory, other = filled(opened(), 3), opened()
+    for inside in (memory._store.at_one_head, memory._store.alone):
+        kept = inside()
+        kept.__enter__()  # and no exit: it was interrupted
+        memory._store.head()
+        memory.add("after it")
+        assert other.head == memory.head
+        other.add("by another")
+        assert memory.head == other.head
+        memory.forget(memory.notes()[-1].id)
+        is_as_opened(memory, opened)
+        del kept

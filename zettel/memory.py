@@ -146,7 +146,7 @@ class Memory(MemoryView):
     def _ingest_file(self, parsed: ParsedFile) -> Iterator[tuple[FileReport, int | None]]:
         """Take in a file batch by batch; after each, yield the file's report so far and the batch's commit, if any."""
         ids = identify(self.namespace, parsed.entries)
-        with self._turns:
+        with self._turns.here():
             known = self._reader.known(ids)
         items: list[Incoming] = []
         problems = list(parsed.problems)
@@ -175,7 +175,7 @@ class Memory(MemoryView):
 
     def close(self) -> None:
         """Close the file, and save the index beside it if that pays; a second call does nothing."""
-        with self._turns:
+        with self._turns.here():
             try:
                 if self._writer.wrote:
                     self._derived.save()
@@ -209,9 +209,8 @@ class Memory(MemoryView):
             revision = _revision(note, {k: v for k, v in after.items() if k in fields}, "changed by update()")
             return self._writer.revised(Draft("update", (revision,)), {note.id: note}) if revision.after else None
 
-        with self._turns:
-            self._writer.commit(plan)
-            return self.get(id)
+        self._writer.commit(plan)
+        return self.get(id)
 
     def link(self, a: str, b: str, kind: LinkKind = "similar", *, reason: str, weight: float = 1.0) -> Link:
         """Link one note to another, saying why; a link of the same kind and direction is replaced.
@@ -380,7 +379,7 @@ class Memory(MemoryView):
         commit = self._writer.commit(plan)
         if commit is not None:
             return commit
-        with self._turns:
+        with self._turns.here():
             number = self._derived.steadily(lambda: self._derived.ledger().undone_by(self._targets(target, cause)))
             if number is None:
                 raise InputError(f"{target} changed nothing that could be undone by itself")

@@ -19,20 +19,25 @@ class Models:
     Nothing here takes the lock of the memory, so a search never waits until another thread's messages are analyzed.
     """
 
-    def __init__(self, embedder: Callable[[], Embedder], analyzer: Callable[[], Analyzer]) -> None:
+    def __init__(self, embedder: Callable[[str | None], Embedder], analyzer: Callable[[], Analyzer]) -> None:
         self._make_embedder = embedder
         self._make_analyzer = analyzer
-        self._loading = threading.RLock()
+        self._loading_embedder, self._loading_analyzer = threading.RLock(), threading.RLock()
         self._turns = _FairLock()
         self._embedder: Embedder | None = None
         self._shared: _Shared | None = None
         self._analyzer: Analyzer | None = None
 
-    def embedder(self) -> Embedder:
-        """The embedder, as it was given."""
-        with self._loading:
+    @property
+    def loaded(self) -> Embedder | None:
+        """The embedder, as it was given; None as long as it is not loaded."""
+        return self._embedder
+
+    def embedder(self, made_by: str | None) -> Embedder:
+        """The embedder, loaded if it was not; ``made_by`` is the fingerprint that the memory's vectors were made by."""
+        with self._loading_embedder:
             if self._embedder is None:
-                self._embedder = self._make_embedder()
+                self._embedder = self._make_embedder(made_by)
             return self._embedder
 
     def shared(self, embedder: Embedder) -> Embedder:
@@ -45,7 +50,9 @@ class Models:
 
     def analyzer(self) -> Analyzer:
         """The analyzer in a form that any thread may call: calls take turns."""
-        with self._loading:
+        if self._analyzer is not None:
+            return self._analyzer
+        with self._loading_analyzer:
             if self._analyzer is None:
                 self._analyzer = _SharedAnalyzer(self._make_analyzer())
             return self._analyzer
@@ -59,6 +66,9 @@ class _FairLock:
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 -- as threading.Condition asks
+            self._lock.acquire()
+            return
         with self._next:
             self._lock.acquire()
 

@@ -168,7 +168,7 @@ def open_memory(
         PluginError: a plug-in that was named can't be imported.
     """
     parts = Parts(
-        embedder=lambda: _embedder(embedder or _made_by(store)), analyzer=lambda: _analyzer(analyzer),
+        embedder=lambda made_by: _embedder(embedder or _named_by(made_by)), analyzer=lambda: _analyzer(analyzer),
         formats=formats(), signals=signals(config.signals), rules=rules(config.rules),
         policies=policies(config.policies),
     )  # fmt: skip
@@ -187,10 +187,9 @@ def open_memory(
     return memory
 
 
-def _made_by(store: Store) -> str:
-    """The embedder that made a store's vectors if its name alone names it; else the default one."""
-    fingerprint = store.fingerprint() or ""
-    name = fingerprint.partition("/")[0]
+def _named_by(fingerprint: str | None) -> str:
+    """The name of the embedder of a fingerprint, if it needs no model named; else the default one."""
+    name = (fingerprint or "").partition("/")[0]
     if name == DEFAULT_EMBEDDER or name not in names("embedder"):
         return DEFAULT_EMBEDDER
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from types import TracebackType
+from collections.abc import Callable
 
 from zettel.errors import StoreError
 
@@ -16,25 +16,29 @@ class Turns:
     does not have, so the child would wait forever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, end_left_over: Callable[[], None]) -> None:
         self._lock = threading.RLock()
         self._process = os.getpid()
+        self._end_left_over = end_left_over
 
-    def __enter__(self) -> None:
-        """Wait for this thread's turn.
+    def here(self) -> threading.RLock:
+        """The lock, to be held by a ``with``: nothing of ours runs as it is taken or released, so none is interrupted.
+
+        A thread that does not hold it yet ends first what a call has left open that was broken off.
 
         Raises:
             StoreError: this is another process, forked from the one that opened the memory.
         """
+        self.check_process()
+        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 -- as threading.Condition asks
+            with self._lock:
+                self._end_left_over()
+        return self._lock
+
+    def check_process(self) -> None:
+        """Refuse to go on in a forked child; see ``here``."""
         if os.getpid() != self._process:
             raise StoreError(
                 f"this memory was opened by process {self._process}, and this is process {os.getpid()}, forked from it:"
                 " open the memory again in the child"
             )
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Let the next thread have its turn."""
-        self._lock.release()

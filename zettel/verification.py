@@ -40,7 +40,7 @@ def verify(
     notes = reader.notes()
     keys = {note.id: vector_key(embedder.fingerprint, note) for note in notes}
     passages = reader.passages(keys.values())
-    sample = _sample([note for note in notes if keys[note.id] in passages])
+    sample = sample_of([note for note in notes if keys[note.id] in passages])
     agreement = _agreement(index, notes, sample, keys, passages)
     recall, low, high = _recall(sample, routed) if routed else (agreement, agreement, agreement)
     problems = [
@@ -124,7 +124,8 @@ def _vectors(notes: list[Note], keys: dict[str, str], passages: dict[str, Passag
             yield Problem.of_note(note.id, "its passages do not cover its text")
 
 
-def _sample(notes: list[Note]) -> list[Note]:
+def sample_of(notes: list[Note]) -> list[Note]:
+    """The notes whose own words and vectors serve as questions."""
     return notes[:: max(1, len(notes) // _SAMPLE)][:_SAMPLE]
 
 

@@ -58,10 +58,10 @@ class Parts:
     """The parts that a memory is made of; ``registry.open_memory`` fills them in.
 
     Embedder and analyzer are given as functions, which are called when they are first needed: reading a journal loads
-    no model.
+    no model. The embedder's gets the fingerprint that the memory's vectors were made by, if it has any.
     """
 
-    embedder: Callable[[], Embedder]
+    embedder: Callable[[str | None], Embedder]
     analyzer: Callable[[], Analyzer]
     formats: Sequence[TranscriptFormat]
     signals: Sequence[Signal]
@@ -81,7 +81,8 @@ class MemoryView:
 
     def __init__(
         self, reader: Reader, parts: Parts, *, store: Store | None, namespace: str = "default", timezone: str = "UTC",
-        config: Config = DEFAULT, models: Models | None = None, turns: Turns | None = None,
+        config: Config = DEFAULT, now: MemoryView | None = None, models: Models | None = None,
+        turns: Turns | None = None,
     ) -> None:  # fmt: skip
         self.namespace = namespace
         self.config = config
@@ -90,8 +91,9 @@ class MemoryView:
         self._parts = parts
         self._timezone = timezone
         self._zone = _zone(timezone)
-        # An earlier state shares the store of its memory, so it shares the turns and the models too.
-        self._turns = turns or Turns()
+        # An earlier state shares the store with the memory as it is now, so it shares the turns and the models too.
+        self._now = now
+        self._turns = turns or Turns(lambda: None if store is None else store.end_left_over())
         self._models = models or Models(parts.embedder, parts.analyzer)
         self._checked: Embedder | None = None  # the embedder, once it is known to fit
         self._derived = Derived(
@@ -110,12 +112,12 @@ class MemoryView:
 
     def __len__(self) -> int:
         """Number of notes, archived and quarantined ones included."""
-        with self._turns:
+        with self._turns.here():
             return self._reader.n_notes()
 
     def __contains__(self, id: object) -> bool:
         """Whether a note of this id is present."""
-        with self._turns:
+        with self._turns.here():
             return is_name(id) and bool(self._reader.notes([id]))
 
     def __bool__(self) -> bool:
@@ -128,7 +130,7 @@ class MemoryView:
         Raises:
             NotFoundError: there is no such note, or it was erased.
         """
-        with self._turns:
+        with self._turns.here():
             notes = self._reader.notes([id]) if is_name(id) else []
             if not notes:
                 raise self._missing(id)
@@ -147,18 +149,20 @@ class MemoryView:
             InputError: a filter can't be used.
         """
         allowed = Filter.of(self._zone, **filters)
-        with self._turns:
+        with self._turns.here():
             return [note for note in self._reader.notes() if allowed.lets_through(note)]
 
     def namespaces(self) -> list[str]:
         """All namespaces in the same file or server, sorted."""
-        with self._turns:
+        if self._now is not None:
+            return self._now.namespaces()
+        with self._turns.here():
             return self._store.namespaces() if self._store else [self.namespace]
 
     @property
     def head(self) -> int:
         """The number of the newest commit; 0 for an empty journal."""
-        with self._turns:
+        with self._turns.here():
             return self._reader.head()
 
     @property
@@ -169,10 +173,16 @@ class MemoryView:
             EmbedderMismatchError: the memory's vectors were made by another embedder.
             ModelNotFoundError: its weights are not on this machine.
         """
-        embedder = self._models.embedder()  # outside the turns, since loading may take long
+        if self._now is not None:
+            return self._now.embedder
+        self._turns.check_process()
+        embedder = self._models.loaded
+        if embedder is None:
+            with self._turns.here():
+                made_by = self._store.fingerprint() if self._store else None
+            embedder = self._models.embedder(made_by)  # outside the turns, since loading may take long
         if self._checked is not embedder:
-            with self._turns:
-                self.check_embedder(embedder)
+            self.check_embedder(embedder)
             self._checked = embedder
         return embedder
 
@@ -182,9 +192,12 @@ class MemoryView:
         Raises:
             EmbedderMismatchError: the memory's vectors were made by another embedder.
         """
+        if self._now is not None:
+            self._now.check_embedder(embedder)
         if self._store is None:
             return
-        named = self._store.fingerprint()
+        with self._turns.here():
+            named = self._store.fingerprint()
         if named is not None and named != embedder.fingerprint:
             raise EmbedderMismatchError(
                 f"this memory was made by embedder {named!r}, not {embedder.fingerprint!r}: open it with the former,"
@@ -212,7 +225,7 @@ class MemoryView:
         if not self.head:
             return []  # without loading a model
         question = self._question(query, at)
-        with self._turns:
+        with self._turns.here():
             return self._derived.search(question, allowed, k)
 
     def recall(
@@ -243,18 +256,18 @@ class MemoryView:
         allowed = Filter.of(self._zone, **filters)
         self.get(id)
         question = self._question(query, at)
-        with self._turns:
+        with self._turns.here():
             return self._derived.why_not(question, lambda: self.get(id), allowed, k)
 
     def _question(self, text: str, at: datetime | str | None) -> RawQuery:
         """A question with its vector. The vector is made outside the turns, since a model may take long."""
         asked = None if at is None else read_time(at, self._zone)[0]
         embedder = self.embedder
-        with self._turns:
+        with self._turns.here():
             vector = self._derived.question_vector(text)
         if vector is None:
             vector = embed(self._models.shared(embedder), [text])[0]
-            with self._turns:
+            with self._turns.here():
                 self._derived.keep_question(text, vector)
         return RawQuery(text, vector, asked)
 
@@ -262,7 +275,7 @@ class MemoryView:
 
     def topics(self) -> list[Topic]:
         """The topic tree from the top down: each topic comes before the topics below it."""
-        with self._turns:
+        with self._turns.here():
             topics, places = self._derived.steadily(lambda: (self._reader.topics(), self._reader.places()))
         return graph.outline(topics, places.values())
 
@@ -275,7 +288,7 @@ class MemoryView:
         """
         if kind is not None and kind not in LINK_KINDS:
             raise InputError(f"no kind of link {kind!r}: there are {', '.join(LINK_KINDS)}")
-        with self._turns:
+        with self._turns.here():
             found = self._reader.links(None if id is None else [self.get(id).id], None if kind is None else (kind,))
         return sorted(found, key=lambda link: (-link.weight, LINK_KINDS.index(link.kind), link.key))
 
@@ -296,7 +309,7 @@ class MemoryView:
             found = graph.reached(self.get(id).id, hops, self._reader.links)
             return found, [note for note in self._reader.notes(found) if allowed.lets_through(note)]
 
-        with self._turns:
+        with self._turns.here():
             found, notes = self._derived.steadily(read)
         return sorted(notes, key=lambda note: (found[note.id][0], -found[note.id][1], note.ordinal))
 
@@ -309,7 +322,7 @@ class MemoryView:
         Raises:
             InputError: a filter can't be used.
         """
-        with self._turns:
+        with self._turns.here():
             notes, links = self._derived.steadily(lambda: (self.notes(**filters), self._reader.links()))
         return graph.graph(notes, links)
 
@@ -317,7 +330,7 @@ class MemoryView:
 
     def log(self, *, after: int = 0, upto: int | None = None) -> list[Commit]:
         """The commits of the journal, oldest first: those with ``after < id <= upto``."""
-        with self._turns:
+        with self._turns.here():
             last = None if upto is None else commit_number(upto)
             return list(self._reader.commits(max(commit_number(after), 0), last))
 
@@ -329,7 +342,7 @@ class MemoryView:
         Raises:
             NotFoundError: there never was such a note.
         """
-        with self._turns:
+        with self._turns.here():
             if not is_name(id):
                 raise self._missing(id)
             entries = [
@@ -349,7 +362,7 @@ class MemoryView:
             NotFoundError: there is no such commit.
         """
         number = commit.id if isinstance(commit, Commit) else commit_number(commit)
-        with self._turns:
+        with self._turns.here():
             found = next(self._reader.commits(number - 1, number), None) if number >= 1 else None
             if found is None:
                 raise NotFoundError(f"no commit {number}: the newest is {self._reader.head()}")
@@ -365,7 +378,7 @@ class MemoryView:
         Raises:
             NotFoundError: there is no such commit.
         """
-        with self._turns:
+        with self._turns.here():
             head = self._reader.head()
             if isinstance(when, int) and not isinstance(when, bool):
                 if not 0 <= when <= head:
@@ -376,7 +389,7 @@ class MemoryView:
                 number = max((c.id for c in self._reader.commits() if c.at <= limit), default=0)
             return MemoryView(
                 Snapshot(self._reader, number), self._parts, store=None, namespace=self.namespace,
-                timezone=self._timezone, config=self.config, models=self._models, turns=self._turns,
+                timezone=self._timezone, config=self.config, now=self, models=self._models, turns=self._turns,
             )  # fmt: skip
 
     # ---------------------------------------------------------- keeping and moving
@@ -396,7 +409,16 @@ class MemoryView:
             routed = None if view.is_exact else found
             return verification.verify(self._reader, self._store, view.index, self.embedder, routed)
 
-        with self._turns:
+        def asked() -> list[str]:
+            if self._derived.view().is_exact:
+                return []
+            return [shorten(note.text, _ASKED) for note in verification.sample_of(self._reader.notes())]
+
+        with self._turns.here():
+            texts = self._derived.steadily(asked)
+        for text in texts:
+            self._question(text, None)  # so that its vector is known by then: a model may take long
+        with self._turns.here():
             return self._derived.steadily(check)
 
     def export(self, path: str | Path, *, history: bool = False) -> int:
@@ -404,7 +426,7 @@ class MemoryView:
 
         Vectors are left out: ``load`` makes them again.
         """
-        with self._turns:
+        with self._turns.here():
             return self._derived.steadily(
                 lambda: export.write(Path(path), self._reader, self.namespace, history=history)
             )
@@ -415,12 +437,12 @@ class MemoryView:
         Raises:
             AssertionError: it is not, which is a fault of zettel.
         """
-        with self._turns:
+        with self._turns.here():
             self._derived.steadily(self._derived.check)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        with self._turns:
+        with self._turns.here():
             if self._store is not None:
                 self._store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -46,6 +46,10 @@ class Open:
     """A plan that can't be made yet: ``ask`` must be called first, which may be slow."""
 
     ask: Callable[[], None]
+
+
+class _NotLoadedError(Exception):
+    """A plan needs the index, whose embedder is not loaded yet, which may take long."""
 
 
 Plan: TypeAlias = Callable[[], Planned | Open | None]
@@ -92,7 +96,7 @@ class Writer:
         behind = 0
         while behind < _TRIES:
             try:
-                with self._turns:
+                with self._turns.here():
                     outcome = self._attempt(plan, alone=behind >= _PATIENCE)
             except HeadMovedError:
                 behind += 1
@@ -135,6 +139,8 @@ class Writer:
         try:
             with self._store.at_one_head():
                 return self._store.head(), plan()
+        except _NotLoadedError:
+            return 0, Open(self._load)
         except HeadMovedError:
             self._derived.head_moved()
             raise
@@ -219,19 +225,22 @@ class Writer:
             InputError: the memory has commits.
         """
         embedder = self._models.shared(self._embedder())
-        with self._turns:
-            missing = export.unembedded(parsed, self._store, embedder.fingerprint, {})
-        passages = embed_notes(embedder, missing)
-        with self._turns:
-            if self._store.head():
-                raise InputError(
-                    f"{path} holds a history, which loads into an empty memory only, and namespace {self._namespace!r}"
-                    " has commits: choose a new file or namespace, or export without history"
-                )
-            self._name_embedder()
-            export.restore(parsed, self._store, embedder.fingerprint, passages)
-            self.wrote = True
-            return next(self._store.commits(self._store.head() - 1), None)
+        passages: dict[str, Passages] = {}
+        for _ in range(_TRIES):
+            with self._turns.here():
+                missing = export.unembedded(parsed, self._store, embedder.fingerprint, passages)
+            passages.update(embed_notes(embedder, missing) if missing else {})
+            with self._turns.here(), suppress(HeadMovedError):  # another namespace has erased what had a vector here
+                if self._store.head():
+                    raise InputError(
+                        f"{path} holds a history, which loads into an empty memory only, and namespace"
+                        f" {self._namespace!r} has commits: choose a new file or namespace, or export without history"
+                    )
+                self._name_embedder()
+                export.restore(parsed, self._store, embedder.fingerprint, passages)
+                self.wrote = True
+                return next(self._store.commits(self._store.head() - 1), None)
+        raise StoreLockedError(f"others erased what this export holds {_TRIES} times; nothing was loaded: try again")
 
     # --------------------------------------------------- places among the topics
 
@@ -259,6 +268,8 @@ class Writer:
         self, leaving: Sequence[str], arriving: Sequence[str], absent: Mapping[str, tuple[Note, Passages]] | None = None
     ) -> list[TreeChange]:
         """The changes of the topic tree that remove notes from it and insert others; see ``placed``."""
+        if self._shared is None:
+            raise _NotLoadedError
         index = self._derived.draft()
         for note, passages in (absent or {}).values():
             if not index.has(note.id):
@@ -284,7 +295,7 @@ class Writer:
         Raises:
             StoreError: the note is erased, but another process that reads the file keeps old pages of it.
         """
-        with self._turns:
+        with self._turns.here():
             head = self._store.head()
 
         def plan() -> Planned:
@@ -295,8 +306,8 @@ class Writer:
         try:
             return self.commit(plan)
         finally:
-            with self._turns:
-                self._derived.forget_texts()
+            with self._turns.here():
+                self._derived.forget_erased()
                 self._derived.discard_if_erased(head)
 
     def undone(self, target: Callable[[], Target], *, cascade: bool) -> Planned | None:

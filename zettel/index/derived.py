@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -126,6 +127,8 @@ class Derived:
         if state.head < head:
             commits = list(self._reader.commits(state.head, head))
             step = state.gathered(commits, Known())
+            if any(isinstance(change, Erasure) for commit in commits for change in commit.changes):
+                self._forget_texts()
             self._state = None
             state.follow(step)
         if state.index.is_mostly_dead or not state.index.is_ordered:
@@ -185,7 +188,18 @@ class Derived:
         self._ledger = ledger
         return ledger
 
-    def forget_texts(self) -> None:
+    def forget_erased(self) -> None:
+        """Let go of whatever was erased by a commit that was just tried."""
+        self._forget_texts()
+        state, self._state = self._state, None
+        if state is not None:
+            with suppress(StoreError):  # then it is built again when it is needed
+                self._state = state
+                self.steadily(self.at_head)
+                return
+            self._state = None
+
+    def _forget_texts(self) -> None:
         """Drop what is kept of texts outside the index, since something was erased; the index follows the journal."""
         self._shortlist = self._ledger = None
         self._questions.clear()

@@ -161,6 +161,9 @@ class Vocabulary:
 
     def _take_out(self, forms: Mapping[str, str], speaker: str | None) -> None:
         self._notes_with.subtract(forms.keys())
+        for term in forms:
+            if not self._notes_with[term]:
+                del self._notes_with[term]  # a word of a note that went
         self._notes_by[speaker] -= 1
         self._n_notes -= 1
 

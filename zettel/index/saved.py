@@ -91,6 +91,8 @@ def discard(folder: Path, namespace: str) -> None:
         OSError: the file exists and can't be deleted.
     """
     _path(folder, namespace).unlink(missing_ok=True)
+    for part in folder.glob("*.part"):  # a killed writer may have left it; one that still writes fails, and says so
+        part.unlink(missing_ok=True)
 
 
 def _path(folder: Path, namespace: str) -> Path:
