@@ -348,7 +348,7 @@ def test_why_not_tells_what_the_shortlist_lost(opened: Opener, monkeypatch: pyte
     def blind(method: Callable[..., list[str]]) -> Callable[..., list[str]]:
         return lambda *args: [note_id for note_id in method(*args) if note_id != best]
 
-    for name in ("nearest_notes", "notes_saying", "drawn"):
+    for name in ("nearest_notes", "notes_saying", "sampled"):
         monkeypatch.setattr(Listing, name, blind(getattr(Listing, name)))
     monkeypatch.setattr(shortlist, "_BEST", 0)
     reopened = opened("pair.zettel", config=Config(exact_below=0, expansion=0, window=0))
@@ -364,7 +364,7 @@ def test_names_of_notes_that_are_gone_are_passed_over(opened: Opener, monkeypatc
     pair = Pair(opened, chatter(150))
     query = questions(3)[2]
     before = pair.listed.search(query)
-    for name in ("nearest_notes", "notes_saying", "drawn"):
+    for name in ("nearest_notes", "notes_saying", "sampled"):
         method = getattr(Listing, name)
         monkeypatch.setattr(Listing, name, lambda *args, method=method: [*method(*args), "never"])
     after = ids(opened("pair.zettel", config=Config(exact_below=0)).search(query))
