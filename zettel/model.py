@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from zettel.field_table import FieldTable, Fixed, Kept
+from zettel.field_marks import FieldTable, Fixed, Kept
 
 TimePrecision = Literal["second", "minute", "day", "month", "year"]
 Status = Literal["active", "superseded", "archived", "quarantined"]

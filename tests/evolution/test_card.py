@@ -6,7 +6,7 @@ import pytest
 
 from zettel.card import card, line
 from zettel.evolution import continued, evolve
-from zettel.evolution._card import is_said_in, lesson, with_lesson
+from zettel.evolution._quoting import is_said_in, lesson, with_lesson
 from zettel.model import Lesson, Note, parsed_fields
 from zettel.testing.by_hand import encounter, link, note
 

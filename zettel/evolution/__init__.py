@@ -13,7 +13,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from zettel.asking import Asking, rewrite_of
-from zettel.evolution._card import with_lesson
+from zettel.evolution._quoting import with_lesson
 from zettel.filters import SEARCHED
 from zettel.model import Lesson, Note, Revision, parsed_fields, revisable_fields
 from zettel.protocols import Encounter, Policy, Rewrite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import lesson, quotation, speaker
+from zettel.evolution._quoting import lesson, quotation, speaker
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zettel.evolution._card import is_said_in, lesson, quotation, speaker
+from zettel.evolution._quoting import is_said_in, lesson, quotation, speaker
 from zettel.model import Link
 from zettel.protocols import Encounter, Rewrite
 from zettel.text import shorten, terms

@@ -1,4 +1,4 @@
-"""An SQLite file as zettel uses it: opening and migrating it, transactions, and SQLite's errors as zettel's own."""
+"""An SQLite file as zettel uses it: opening and migrating it, and transactions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from zettel.errors import (
     ReadOnlyError,
     StoreDamagedError,
     StoreError,
-    StoreFullError,
-    StoreLockedError,
     StoreVersionError,
 )
 from zettel.store._shared import making_sense
+from zettel.store._sqlite_errors import translated
 
 APPLICATION_ID = 0x5A45544C  # "ZETL", which distinguishes a zettel memory from another program's database
 
@@ -288,7 +287,7 @@ class SQLiteFile:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
             except sqlite3.Error as error:
-                raise self._translated(error) from error
+                raise translated(error, self.address, self._busy_timeout_s) from error
 
     def _rolled_back(self) -> None:
         """Called after a roll-back: what was learned inside the transaction is not true."""
@@ -300,32 +299,10 @@ class SQLiteFile:
             self._end_left_over()
             yield
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translated(error, self.address, self._busy_timeout_s) from error
 
     def _reading(self) -> AbstractContextManager[None]:
         return making_sense(self.address, "restore a copy of the file")
-
-    def _translated(self, error: sqlite3.Error) -> StoreError | ReadOnlyError:
-        name = getattr(error, "sqlite_errorname", "") or ""
-        where = self.address
-        if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-            return StoreError(f"the memory {where} is closed: open it again")
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return StoreLockedError(
-                f"{where} was locked by another process for {self._busy_timeout_s:g} s; nothing was written: wait for"
-                " it, or raise Config.busy_timeout_s"
-            )
-        if name.startswith("SQLITE_FULL"):
-            return StoreFullError(f"no space left for {where}; nothing of this commit was written: free some and retry")
-        if name.startswith("SQLITE_READONLY"):
-            return ReadOnlyError(
-                f"{where} can't be written (file, folder or disk is read-only): open it read_only=True"
-            )
-        damaged = "no such ", "Could not decode "  # a table is missing, or a text is not UTF-8
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith(damaged):
-            return StoreDamagedError(f"{where} is damaged or no zettel memory ({error}): restore a copy of the file")
-        reason = f"{error}, {name or type(error).__name__}"
-        return StoreError(f"{where} failed ({reason}): check that the file can be read and written")
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from zettel.errors import (
     HeadMovedError,
     StoreError,
 )
-from zettel.field_table import FieldTable
+from zettel.field_marks import FieldTable
 from zettel.model import (
     LINK_FIELDS,
     NOTE_FIELDS,

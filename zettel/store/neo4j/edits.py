@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zettel.effects import Effects
-from zettel.field_table import KeptField
+from zettel.field_marks import KeptField
 from zettel.model import LINK_FIELDS, NOTE_FIELDS, Note, revisable_fields
 from zettel.store.neo4j import rows
 from zettel.store.neo4j.connection import Writing

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from zettel.field_table import KeptField
+from zettel.field_marks import KeptField
 from zettel.model import (
     LINK_FIELDS,
     NOTE_FIELDS,
