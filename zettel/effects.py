@@ -2,7 +2,7 @@
 
 All stores write by these effects, and a replica's journal is read by them. Two other modules interpret changes too,
 since they answer other questions. ``journal.rules`` checks each change against the state before it, so it needs that
-state; here only the commits are known, and their values of before are trusted. ``journal.ledger`` keeps every change
+state; here only the commits are known, and their values of before are trusted. ``journal.undo`` keeps every change
 that is in effect, cell by cell, so that an undo can take one out from below others; a sum has lost them.
 """
 

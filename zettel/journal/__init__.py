@@ -10,7 +10,6 @@ from being undone. The tree's changes are inverted all together if they are stil
 """
 
 from zettel.journal.diffs import field_diffs
-from zettel.journal.ledger import Ledger, Target, commit_of
 from zettel.journal.redaction import redact, without_names
 from zettel.journal.rules import (
     Cell,
@@ -24,6 +23,7 @@ from zettel.journal.rules import (
     tree_faults,
     writes,
 )
+from zettel.journal.undo import Ledger, Target, commit_of
 
 __all__ = [
     "Cell",
