@@ -344,8 +344,9 @@ class Writer:
         arriving = [i for i, has_place in searched.items() if has_place and i not in places]
         if not leaving and not arriving:
             return []
-        fingerprint = self._embedder().fingerprint
-        keys = {i: vector_key(fingerprint, note) for i, note in back.items()}
+        if self._shared is None:
+            raise _NotLoadedError
+        keys = {i: vector_key(self._shared.fingerprint, note) for i, note in back.items()}
         stored = self._store.passages(keys.values())
         absent = {i: (back[i], stored[key]) for i, key in keys.items() if key in stored}
         present = {note.id for note in self._store.notes(arriving)}
