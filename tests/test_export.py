@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from zettel.config import Config
 from zettel.errors import ConflictError, InputError, ZettelError
 from zettel.memory import Memory
 from zettel.model import Commit, LinkChange, Note, link_fields
-from zettel.protocols import Analyzer, Draft, TopicRow
+from zettel.protocols import Analyzer, Draft, Passages, TopicRow
 from zettel.store.sqlite import open_store
 from zettel.testing.journal_world import World
 
@@ -414,8 +415,9 @@ def test_a_tree_comes_back_with_its_history(tmp_path: Path) -> None:
     export = exports.read(path)
     assert export.commits is not None
     rows = {note.ordinal: (note, f"key {note.id}") for note in export.notes}
+    vectors = {key: Passages(((0, len(note.text)),), np.eye(1, 4, dtype=np.float32)) for note, key in rows.values()}
     with closing(open_store(":memory:", namespace="x", read_only=False, config=Config())) as store:
-        store.restore(export.commits, rows, {})
+        store.restore(export.commits, rows, vectors)
         assert tuple(store.commits()) == export.commits
         assert store.topics() == {1: TopicRow(None, 1, "topic 1", 1), 5: TopicRow(None, 5, "", 1)}
         assert [note.address for note in store.notes()] == ["", "5"] and store.last_topic() == 5
